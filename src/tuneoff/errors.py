@@ -1,0 +1,101 @@
+"""Every error that a user can meet, as one small tree.
+
+    TuneoffError              1   ours: a bug, or an invariant that broke
+    ├── UsageError            2   the command line or the study file
+    ├── RefusedError          3   refused before anything ran
+    │   ├── DataError             a data file
+    │   ├── BackboneError         a pretrained model
+    │   └── MethodError           a method on this backbone
+    ├── StorageError          5   the study folder cannot be written or read
+    └── TrialError                ends one trial, never the study
+        ├── DivergedError         the loss is not a number
+        └── OutOfMemoryError      the device is full at the smallest micro-batch
+
+The number is the exit code. An error is a key of the string table and the facts that fill it, so that
+one error speaks every language; :meth:`TuneoffError.text` puts it into words.
+"""
+
+from typing import ClassVar
+
+from tuneoff.strings import has, say
+
+
+class TuneoffError(Exception):
+    """What is wrong, where, why, and the next step.
+
+    Args:
+        key: name of the message, such as ``study.unknown_key``.
+        where: place in the user's terms: ``file:line:column``, or a trial.
+        facts: values for the message's placeholders.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, key: str, *, where: str | None = None, **facts: object) -> None:
+        self.key, self.where, self.facts = key, where, facts
+        super().__init__(key)
+
+    def text(self, language: str | None = None) -> str:
+        """One line to read, with the next step behind an arrow where there is one."""
+        words = say(self.key, language, **self.facts)
+        if has(f"{self.key}.next"):
+            words += " → " + say(f"{self.key}.next", language, **self.facts)
+        return f"{self.where}: {words}" if self.where else words
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.key, self.where, self.facts))
+
+
+def _rebuild(kind: type[TuneoffError], key: str, where: str | None, facts: dict[str, object]) -> TuneoffError:
+    return kind(key, where=where, **facts)
+
+
+class UsageError(TuneoffError):
+    """The command line or the study file is wrong."""
+
+    exit_code = 2
+
+
+class RefusedError(TuneoffError):
+    """Refused before anything ran."""
+
+    exit_code = 3
+
+
+class DataError(RefusedError):
+    """A data file cannot be used as it is."""
+
+
+class BackboneError(RefusedError):
+    """A pretrained model cannot be had or used."""
+
+
+class MethodError(RefusedError):
+    """A method cannot be applied as asked."""
+
+
+class StorageError(TuneoffError):
+    """The study folder cannot be written or read."""
+
+    exit_code = 5
+
+
+class TrialError(TuneoffError):
+    """Ends one trial and becomes its state; the study goes on."""
+
+    state: ClassVar[str] = "failed"
+
+
+class DivergedError(TrialError):
+    """The loss is not a number."""
+
+    state = "diverged"
+
+
+class OutOfMemoryError(TrialError):
+    """The device is full even at the smallest micro-batch."""
+
+    state = "oom"

@@ -1,0 +1,59 @@
+"""Peak memory of a stretch of work, with the counter it was read from; ``None`` where there is none, never 0."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+_STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+
+@dataclass(frozen=True)
+class Peak:
+    """Highest use in bytes, by counter."""
+
+    bytes: int | None
+    counter: str
+    reserved_bytes: int | None = None
+
+
+class MemoryMeter:
+    """Reads the peak since the last :meth:`reset`.
+
+    On a GPU: PyTorch's allocated (and reserved) peak. On a CPU: the peak resident size of this process above what it
+    was when the meter was made, from Linux' resettable high-water mark.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.start = _status_bytes("VmRSS")
+
+    def reset(self) -> None:
+        """Begin a new stretch."""
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device)
+        elif self.start is not None:
+            try:
+                _RESET.write_text("5")
+            except OSError:
+                self.start = None  # No resettable mark here: not measured.
+
+    def peak(self) -> Peak:
+        """The highest use since the reset."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+            reserved = torch.cuda.max_memory_reserved(self.device)
+            return Peak(torch.cuda.max_memory_allocated(self.device), "cuda_max_memory_allocated", reserved)
+        mark = _status_bytes("VmHWM")
+        if self.start is None or mark is None:
+            return Peak(None, "not_measured")
+        return Peak(max(0, mark - self.start), "peak_rss_above_start")
+
+
+def _status_bytes(field: str) -> int | None:
+    try:
+        lines = _STATUS.read_text().splitlines()
+    except OSError:
+        return None
+    found = next((line for line in lines if line.startswith(field + ":")), None)
+    return int(found.split()[1]) * 1024 if found else None

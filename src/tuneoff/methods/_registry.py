@@ -1,0 +1,115 @@
+"""Methods by name: found by the presence of their file, imported when used; others come by entry points."""
+
+import importlib
+import inspect
+import pkgutil
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+
+from pydantic import ValidationError
+
+import tuneoff.methods as package
+from tuneoff.errors import UsageError
+from tuneoff.methods._base import AnyMethod, Method, MethodConfig
+from tuneoff.spec import MethodEntry, StudyFile, nearest
+
+ENTRY_POINTS = "tuneoff.methods"
+PRETRAIN = "pretrain"
+
+
+def method_names() -> list[str]:
+    """Every method there is, sorted."""
+    own = {module.name for module in pkgutil.iter_modules(package.__path__) if not module.name.startswith("_")}
+    return sorted(own | {point.name for point in entry_points(group=ENTRY_POINTS)})
+
+
+@cache
+def method_class(name: str) -> type[AnyMethod]:
+    """The class behind a name.
+
+    Raises:
+        KeyError: no such method.
+    """
+    outside = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+    if name in outside:
+        found: type[AnyMethod] = outside[name].load()
+    elif name in method_names():
+        module = importlib.import_module(f"{package.__name__}.{name}")
+        found = next(
+            value
+            for value in vars(module).values()
+            if inspect.isclass(value)
+            and issubclass(value, AnyMethod)
+            and value.__module__ == module.__name__
+            and not inspect.isabstract(value)
+        )
+    else:
+        raise KeyError(name)
+    found.name = name
+    return found
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """One method of a study with its parameters checked. ``pretrain``: continued pretraining comes first."""
+
+    label: str
+    name: str
+    pretrain: bool
+    config: MethodConfig
+
+    def build(self) -> AnyMethod:
+        """The method, ready to attach."""
+        return method_class(self.name)(self.config)
+
+    @property
+    def full_name(self) -> str:
+        """The name as a person writes it in a study file."""
+        return f"{PRETRAIN}+{self.name}" if self.pretrain else self.name
+
+
+def choose(entry: MethodEntry, where: str = "methods", parameter_where: dict[str, str] | None = None) -> Chosen:
+    """Check one entry of a study.
+
+    Args:
+        entry: name and parameters as written.
+        where: place of the entry, for messages.
+        parameter_where: place of each parameter, for messages.
+
+    Raises:
+        UsageError: unknown method or parameter, with the nearest, or a bad value.
+    """
+    first, plus, rest = entry.method.partition("+")
+    name, pretrain = (rest, True) if plus and first == PRETRAIN else (entry.method, False)
+    known = [*method_names(), *(f"{PRETRAIN}+{n}" for n in method_names())]
+    if name not in method_names():
+        raise UsageError(
+            "method.unknown", where=where, name=entry.method, nearest=nearest(entry.method, known), known=", ".join(method_names())
+        )
+    kind = method_class(name)
+    if pretrain and not issubclass(kind, Method):
+        raise UsageError("method.no_pretrain", where=where, name=name)
+    try:
+        config = kind.Config.model_validate(entry.parameters)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = str(problem["loc"][0]) if problem["loc"] else name
+        place = (parameter_where or {}).get(key, where)
+        if problem["type"] == "extra_forbidden":
+            fields = sorted(kind.Config.model_fields)
+            raise UsageError(
+                "method.unknown_parameter", where=place, method=name, key=key, nearest=nearest(key, fields), known=", ".join(fields)
+            ) from error
+        detail = problem["msg"].removeprefix("Value error, ")
+        raise UsageError("method.bad_parameter", where=place, method=name, key=key, problem=detail, value=problem["input"]) from error
+    return Chosen(entry.label, name, pretrain, config)
+
+
+def choose_all(study: StudyFile) -> list[Chosen]:
+    """Every method of a study, checked, with places in the study file."""
+    chosen = []
+    for index, entry in enumerate(study.spec.methods):
+        places = {key: study.where_method(index, key) for key in entry.parameters}
+        chosen.append(choose(entry, study.where_method(index), places))
+    return chosen

@@ -1,0 +1,163 @@
+"""A trained artefact: written by a trial, loaded by anyone to predict."""
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from tuneoff.backbone import (
+    BackboneFacts,
+    Resolved,
+    dtype_of,
+    load_classifier,
+    load_tokenizer,
+    pick_device,
+    pick_precision,
+    read_config,
+    read_facts,
+    resolve,
+    tokenizer_hash,
+)
+from tuneoff.data import tokenise
+from tuneoff.errors import BackboneError, UsageError
+from tuneoff.methods import Adapted, Method, TextMethod, method_class
+from tuneoff.train import TokenRows, cast_for_compute, predict
+
+DESCRIPTION = "tuneoff.json"
+BACKBONE = "backbone"
+
+
+@dataclass(frozen=True)
+class Description:
+    """What an artefact says of itself."""
+
+    method: str
+    config: dict[str, Any]
+    labels: list[str]
+    text_columns: tuple[str, ...]
+    max_length: int
+    precision: str
+    backbone: str
+    revision: str
+    trust_remote_code: bool = False
+    format: int = 1
+
+    def write(self, folder: Path) -> None:
+        """Write the description into the artefact."""
+        values = vars(self) | {"tuneoff": version("tuneoff")}
+        (folder / DESCRIPTION).write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_description(folder: Path) -> Description:
+    """Read an artefact's description.
+
+    Raises:
+        UsageError: the folder is no artefact.
+    """
+    try:
+        values = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError("run.no_artefact", where=str(folder), file=DESCRIPTION) from error
+    values.pop("tuneoff")
+    return Description(**(values | {"text_columns": tuple(values["text_columns"])}))
+
+
+def folder_bytes(folder: Path) -> int:
+    """Bytes of all files below a folder."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def link_tree(source: Path, target: Path) -> None:
+    """Copy a folder by hard links where the file system has them."""
+
+    def link(one: str, other: str) -> None:
+        try:
+            os.link(one, other)
+        except OSError:
+            shutil.copy2(one, other)
+
+    shutil.copytree(source, target, copy_function=link)
+
+
+class Predictor:
+    """A loaded artefact: texts → logits.
+
+    Args:
+        folder: the artefact.
+        base: folder that a relative backbone path starts from.
+        resolved: the backbone, when it is known already.
+
+    Raises:
+        UsageError: no artefact there.
+        BackboneError: its backbone cannot be had, or is another revision than it was trained on.
+    """
+
+    def __init__(self, folder: Path, base: Path | None = None, resolved: Resolved | None = None) -> None:
+        self.description = said = read_description(folder)
+        name = said.method.removeprefix("pretrain+")
+        kind = method_class(name)
+        self.method = kind(kind.Config.model_validate(said.config))
+        self.labels = said.labels
+        if isinstance(self.method, TextMethod):
+            self.method.load(folder)
+            return
+        assert isinstance(self.method, Method)
+        own = folder / BACKBONE
+        if own.is_dir():
+            self.resolved = Resolved(said.backbone, own, said.revision, "artefact")
+        else:
+            self.resolved = resolved or resolve(said.backbone, base or folder, said.trust_remote_code)
+            if self.resolved.revision != said.revision:
+                raise BackboneError("run.other_backbone", where=str(folder), expected=said.revision, found=self.resolved.revision)
+        self.device = pick_device()
+        self.tokenizer = load_tokenizer(self.resolved, said.trust_remote_code)
+        self.facts = classifier_facts(self.resolved, len(said.labels), said.trust_remote_code)
+        model, self.precision = open_classifier(
+            self.method, self.resolved, self.facts, self.tokenizer.pad_token_id, 0, said.precision, self.device
+        )
+        self.adapted: Adapted = self.method.load(model, self.facts, folder)
+        self.adapted.model.to(self.device)
+        cast_for_compute(self.adapted.model, self.precision)
+
+    def logits(self, texts: Sequence[tuple[str, ...]], cache: Path) -> np.ndarray:
+        """Logits of texts, float32 of shape [rows, classes].
+
+        Args:
+            texts: one or two strings a row.
+            cache: folder for token files.
+        """
+        if isinstance(self.method, TextMethod):
+            return self.method.logits(texts)
+        identity = tokenizer_hash(self.tokenizer)
+        tokens = tokenise(texts, self.tokenizer, identity, self.description.max_length, cache)
+        rows = TokenRows(tokens, None, self.tokenizer.pad_token_id, self.device, self.adapted.padding_side)
+        return predict(self.adapted.model, rows)
+
+
+def classifier_facts(resolved: Resolved, num_labels: int, trust_remote_code: bool) -> BackboneFacts:
+    """Facts of a backbone with a head for so many labels."""
+    config = read_config(resolved, trust_remote_code)
+    config.num_labels = num_labels
+    return read_facts(resolved.name, resolved.revision, config, trust_remote_code)
+
+
+def open_classifier(
+    method: Method, resolved: Resolved, facts: BackboneFacts, pad_token_id: int, head_seed: int, precision: Any, device: torch.device
+) -> tuple[Any, Any]:
+    """Load a backbone the way a method wants it; returns the classifier on the device and the format to compute in.
+
+    Frozen weights are loaded in the format that the forward pass computes in, trainable ones in fp32.
+    """
+    chosen = pick_precision(precision, device)
+    frozen = not method.facts.trains_backbone
+    dtype = dtype_of(chosen) if frozen and chosen == "bf16" else torch.float32
+    options = method.load_options(facts)
+    model = load_classifier(resolved, facts, pad_token_id, head_seed, dtype, **options)
+    return (model if options else model.to(device)), chosen

@@ -1,0 +1,37 @@
+"""What a person asks for: YAML → :class:`StudySpec`. Knows nothing of torch."""
+
+from tuneoff.spec.load import STUDY_FILE, StudyFile, load, nearest, validate
+from tuneoff.spec.study import (
+    BudgetSpec,
+    DataSpec,
+    Frozen,
+    HubDataset,
+    Limits,
+    MethodEntry,
+    Precision,
+    PretrainSpec,
+    Source,
+    StudySpec,
+    TrainSpec,
+)
+from tuneoff.spec.trial import TrialSpec
+
+__all__ = [
+    "STUDY_FILE",
+    "BudgetSpec",
+    "DataSpec",
+    "Frozen",
+    "HubDataset",
+    "Limits",
+    "MethodEntry",
+    "Precision",
+    "PretrainSpec",
+    "Source",
+    "StudyFile",
+    "StudySpec",
+    "TrainSpec",
+    "TrialSpec",
+    "load",
+    "nearest",
+    "validate",
+]

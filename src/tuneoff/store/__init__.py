@@ -1,0 +1,22 @@
+"""Records: written once, read by all. Everything else can be made again from them."""
+
+from tuneoff.store.claims import Claim
+from tuneoff.store.faults import HOOKS, fault
+from tuneoff.store.files import SCHEMA, canonical, publish_record, read_record, replace_file, storage
+from tuneoff.store.store import RETRIED, Attempt, State, Store
+
+__all__ = [
+    "HOOKS",
+    "RETRIED",
+    "SCHEMA",
+    "Attempt",
+    "Claim",
+    "State",
+    "Store",
+    "canonical",
+    "fault",
+    "publish_record",
+    "read_record",
+    "replace_file",
+    "storage",
+]

@@ -1,0 +1,89 @@
+"""Attention for training on a CPU with dropout.
+
+PyTorch's fused CPU attention takes no dropout and falls back to fp32 products and slow random numbers. This one stays in the
+model's format and draws its masks from a :class:`~tuneoff.train.dropout.MaskSource`. Without dropout the fused one is used.
+"""
+
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+from tuneoff.train.dropout import FastDropout, MaskSource, dropout
+
+NAME = "tuneoff_cpu"
+
+
+def cpu_attention(
+    module: nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    dropout_p: float,
+    source: MaskSource,
+    scaling: float | None = None,
+) -> torch.Tensor:
+    """Softmax attention with dropout.
+
+    Args:
+        module: the attention layer, for its mode.
+        query: [batch, heads, length, width].
+        key: [batch, heads, positions, width].
+        value: as ``key``.
+        attention_mask: true where a position may be read, broadcast to [batch, heads, length, positions].
+        dropout_p: probability of dropping a weight.
+        source: of random masks.
+        scaling: of the products; by default one over the root of the width.
+
+    Returns:
+        [batch, length, heads, width], as transformers expects it.
+    """
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    scores_BHLP = torch.matmul(query * scale, key.transpose(-1, -2))
+    if attention_mask is not None:
+        bias = torch.zeros_like(attention_mask, dtype=scores_BHLP.dtype).masked_fill_(~attention_mask, torch.finfo(scores_BHLP.dtype).min)
+        scores_BHLP = scores_BHLP + bias
+    weights_BHLP = dropout(torch.softmax(scores_BHLP, dim=-1), dropout_p, source)
+    return torch.matmul(weights_BHLP, value).transpose(1, 2).contiguous()
+
+
+def use_fast_dropout(model: nn.Module, seed: int) -> None:
+    """Replace the dropout modules of a model on a CPU, and its attention where transformers lets it be chosen."""
+    source = MaskSource(seed)
+    for name, module in list(model.named_modules()):
+        if type(module) is nn.Dropout and name:
+            model.set_submodule(name, FastDropout(module.p, source))
+
+    def attend(
+        module: nn.Module,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        attention_mask: torch.Tensor | None,
+        dropout: float = 0.0,
+        scaling: float | None = None,
+        **more: Any,
+    ) -> tuple[torch.Tensor, None]:
+        grouped = key.shape[1] != query.shape[1] or getattr(module, "num_key_value_groups", 1) > 1
+        causal = more.get("is_causal") or (attention_mask is None and getattr(module, "is_causal", False))
+        if (
+            not module.training
+            or dropout == 0.0
+            or grouped
+            or causal
+            or (attention_mask is not None and attention_mask.dtype != torch.bool)
+        ):
+            out, _ = sdpa_attention_forward(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **more)
+            return out, None
+        return cpu_attention(module, query, key, value, attention_mask, dropout, source, scaling), None
+
+    AttentionInterface.register(NAME, attend)
+    AttentionMaskInterface.register(NAME, sdpa_mask)
+    for module in model.modules():
+        if isinstance(module, PreTrainedModel) and module.config._attn_implementation == "sdpa":
+            module.set_attn_implementation(NAME)
+            break

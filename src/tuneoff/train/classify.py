@@ -1,0 +1,81 @@
+"""The objective of classification, and logits of whole splits."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from tuneoff.measure import score
+from tuneoff.seeds import seed_for
+from tuneoff.train.batches import AnyRows, Batch, epoch_order, evaluation_batches
+
+
+def forward(model: nn.Module, batch: Batch) -> torch.Tensor:
+    """Logits [rows, classes] in fp32."""
+    out: Any = model(**batch.inputs)
+    logits: torch.Tensor = out if isinstance(out, torch.Tensor) else out.logits
+    return logits.float()
+
+
+def predict(model: nn.Module, rows: AnyRows) -> np.ndarray:
+    """Logits of all rows, float32 of shape [rows, classes], in the rows' order."""
+    model.eval()
+    found: np.ndarray | None = None
+    with torch.inference_mode():
+        for chosen in evaluation_batches(rows.lengths):
+            logits = forward(model, rows.batch(chosen)).cpu().numpy()
+            if found is None:
+                found = np.empty((len(rows), logits.shape[1]), dtype=np.float32)
+            found[chosen] = logits
+    assert found is not None
+    return found
+
+
+class Classification:
+    """Cross-entropy on labelled rows; judged by the scores of the validation rows.
+
+    Args:
+        model: called with a batch's inputs.
+        train: rows to learn from.
+        validation: rows to judge by.
+        labels: class names, in the order of the logits.
+        batch_size: rows of an update.
+        micro_batch: rows of one forward pass; the update is the same.
+        seed: number of the seed; the data order follows from it alone.
+    """
+
+    def __init__(
+        self, model: nn.Module, train: AnyRows, validation: AnyRows, labels: list[str], batch_size: int, micro_batch: int | None, seed: int
+    ) -> None:
+        self.model, self.train_rows, self.validation, self.labels = model, train, validation, labels
+        self.batch_size, self.micro_batch = batch_size, micro_batch or batch_size
+        self.seed = seed
+        self.num_batches = -(-len(train) // batch_size)
+
+    def epoch(self, number: int) -> Iterator[list[Batch]]:
+        """Batches in the order that this seed gives every method."""
+        generator = np.random.default_rng(seed_for("data order", self.seed, number))
+        for rows in epoch_order(self.train_rows.lengths, self.batch_size, generator, longest_first=number == 0):
+            parts = [rows[start : start + self.micro_batch] for start in range(0, len(rows), self.micro_batch)]
+            yield [self.train_rows.batch(part) for part in parts]
+
+    def loss(self, batch: Batch) -> torch.Tensor:
+        """Summed cross-entropy."""
+        assert batch.targets is not None
+        return nn.functional.cross_entropy(forward(self.model, batch), batch.targets, reduction="sum")
+
+    def weight(self, batches: list[Batch]) -> int:
+        """Rows of the whole batch."""
+        return sum(map(len, batches))
+
+    def validate(self) -> dict[str, float]:
+        """Loss, accuracy and macro-F1 of the validation rows."""
+        logits = predict(self.model, self.validation)
+        targets = self.validation.targets
+        assert targets is not None
+        truth = targets if isinstance(targets, np.ndarray) else targets.cpu().numpy()
+        quality = score(logits, truth, self.labels)
+        loss = float(nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(truth)))
+        return {"loss": loss, "accuracy": quality.accuracy, "macro_f1": quality.macro_f1}

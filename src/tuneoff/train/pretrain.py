@@ -1,0 +1,149 @@
+"""The objective of continued pretraining: masked words on encoders, next words on decoders (Gururangan et al. 2020)."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, PreTrainedModel, PreTrainedTokenizerBase
+
+from tuneoff.backbone import BackboneFacts, Resolved
+from tuneoff.errors import MethodError
+from tuneoff.seeds import seed_for
+from tuneoff.train.batches import Batch, TokenRows, epoch_order, evaluation_batches
+
+IGNORED = -100
+#: Of the chosen tokens, BERT's shares: 80 % become [MASK], 10 % a random piece, 10 % stay.
+MASKED, REPLACED = 0.8, 0.9
+HELD_OUT = 0.05
+
+
+def load_language_model(resolved: Resolved, facts: BackboneFacts, head_seed: int) -> PreTrainedModel:
+    """The backbone with its language-model head; where the checkpoint has none it is made, and tied to the embeddings.
+
+    Raises:
+        MethodError: transformers has no language model for this architecture.
+    """
+    from tuneoff.backbone import draw_missing
+
+    kind = AutoModelForMaskedLM if facts.kind == "encoder" else AutoModelForCausalLM
+    try:
+        model, info = kind.from_pretrained(
+            resolved.folder, dtype=torch.float32, use_safetensors=True, local_files_only=True, output_loading_info=True
+        )
+    except ValueError as error:
+        raise MethodError("method.no_language_model", where=facts.name, architecture=facts.model_type) from error
+    draw_missing(model, {n for n in info["missing_keys"] if "bias" in n or "weight" in n}, head_seed)
+    model.tie_weights()
+    return model
+
+
+class LanguageModelling:
+    """Cross-entropy of hidden words over unlabelled rows.
+
+    Only the positions that count go through the vocabulary-sized head: on an encoder that is one in seven.
+
+    Args:
+        model: from :func:`load_language_model`.
+        rows: of the corpus; the last 5 % are held out for the validation loss.
+        tokenizer: for its mask token and special tokens.
+        kind: encoder or decoder.
+        batch_size: rows of an update.
+        mask: share of tokens hidden, on an encoder.
+        seed: number of the seed.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        rows: TokenRows,
+        tokenizer: PreTrainedTokenizerBase,
+        kind: str,
+        batch_size: int,
+        mask: float,
+        seed: int,
+    ) -> None:
+        if kind == "encoder" and tokenizer.mask_token_id is None:
+            raise MethodError("method.no_mask_token", where="pretrain")
+        self.model, self.rows, self.kind, self.batch_size, self.mask, self.seed = model, rows, kind, batch_size, mask, seed
+        self.mask_id = tokenizer.mask_token_id
+        self.special = np.array(sorted(tokenizer.all_special_ids))
+        self.vocabulary = len(tokenizer)
+        order = np.random.default_rng(seed_for("held out")).permutation(len(rows))
+        held = max(1, round(HELD_OUT * len(rows)))
+        self.held_out, self.chosen = order[:held], order[held:]
+        self.num_batches = -(-len(self.chosen) // batch_size)
+        self._positions: torch.Tensor | None = None
+        model.base_model.register_forward_hook(self._keep_positions)
+
+    def epoch(self, number: int) -> Iterator[list[Batch]]:
+        """Batches with fresh hidden words in every epoch."""
+        generator = np.random.default_rng(seed_for("pretraining order", self.seed, number))
+        for rows in epoch_order(self.rows.lengths[self.chosen], self.batch_size, generator, longest_first=number == 0):
+            yield [self._hide(self.rows.batch(self.chosen[rows]), generator)]
+
+    def _hide(self, batch: Batch, generator: np.random.Generator) -> Batch:
+        ids = batch.inputs["input_ids"].cpu().numpy()
+        real = batch.inputs["attention_mask"].cpu().numpy().astype(bool)
+        if self.kind == "decoder":
+            targets = np.full_like(ids, IGNORED)
+            targets[:, :-1] = np.where(real[:, 1:], ids[:, 1:], IGNORED)
+        else:
+            candidates = real & ~np.isin(ids, self.special)
+            chosen = candidates & (generator.random(ids.shape) < self.mask)
+            if not chosen.any():
+                chosen = candidates
+            targets = np.where(chosen, ids, IGNORED)
+            fate = generator.random(ids.shape)
+            ids = np.where(chosen & (fate < MASKED), self.mask_id, ids)
+            random = chosen & (fate >= MASKED) & (fate < REPLACED)
+            ids = np.where(random, generator.integers(0, self.vocabulary, ids.shape), ids)
+        device = self.rows.device
+        inputs = batch.inputs | {"input_ids": torch.from_numpy(ids).to(device)}
+        return Batch(inputs, torch.from_numpy(targets).to(device), batch.rows)
+
+    def _keep_positions(self, module: nn.Module, arguments: Any, output: Any) -> Any:
+        """After the backbone: only the positions that count go on, as one long row, to the head."""
+        if self._positions is not None:
+            output.last_hidden_state = output.last_hidden_state[self._positions].unsqueeze(0)
+        return output
+
+    def loss(self, batch: Batch) -> torch.Tensor:
+        """Summed cross-entropy of the hidden words."""
+        assert batch.targets is not None
+        self._positions = batch.targets != IGNORED
+        out: Any = self.model(**batch.inputs)
+        logits_NV = out.logits[0].float()
+        return nn.functional.cross_entropy(logits_NV, batch.targets[self._positions], reduction="sum")
+
+    def weight(self, batches: list[Batch]) -> int:
+        """Words hidden in the whole batch."""
+        return sum(int((batch.targets != IGNORED).sum()) for batch in batches if batch.targets is not None)
+
+    def validate(self) -> dict[str, float]:
+        """Mean loss on the held-out rows, always with the same hidden words."""
+        generator = np.random.default_rng(seed_for("held-out words"))
+        total, words = 0.0, 0
+        with torch.inference_mode():
+            for chosen in evaluation_batches(self.rows.lengths[self.held_out]):
+                batch = self._hide(self.rows.batch(self.held_out[chosen]), generator)
+                total += float(self.loss(batch))
+                words += self.weight([batch])
+        return {"loss": total / max(1, words)}
+
+
+def trained_backbone(language_model: PreTrainedModel, classifier: PreTrainedModel) -> PreTrainedModel:
+    """The classifier's backbone (with a pooler, where there is one) carrying the pretrained weights."""
+    trained = {_inner(n, language_model.base_model_prefix): p for n, p in language_model.named_parameters()}
+    with torch.no_grad():
+        for name, parameter in classifier.base_model.named_parameters():
+            if name in trained:
+                parameter.copy_(trained[name])
+    base: PreTrainedModel = classifier.base_model
+    return base
+
+
+def _inner(name: str, prefix: str) -> str:
+    return re.sub(rf"^{re.escape(prefix)}\.", "", name)
