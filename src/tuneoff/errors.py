@@ -15,9 +15,57 @@ The number is the exit code. An error is a key of the string table and the facts
 one error speaks every language; :meth:`TuneoffError.text` puts it into words.
 """
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from tuneoff.strings import has, say
+
+SHOWN_CHARACTERS = 60
+
+
+class Message:
+    """A sentence of the string table that is said later: as a fact of an error it speaks the error's language.
+
+    Args:
+        key: name of the message, such as ``data.ragged_row``.
+        facts: values for the message's placeholders.
+    """
+
+    def __init__(self, key: str, **facts: object) -> None:
+        self.key, self.facts = key, facts
+
+    def text(self, language: str | None = None) -> str:
+        """The sentence in one language."""
+        return say(self.key, language, **in_words(self.facts, language))
+
+    def __str__(self) -> str:
+        return self.text()
+
+
+def in_words(facts: Mapping[str, object], language: str | None = None) -> dict[str, Any]:
+    """Facts as they stand in a line of text: messages said, lists joined, nothing that breaks the line. Numbers stay numbers."""
+
+    def words(value: object) -> object:
+        match value:
+            case int() | float() | None:
+                return value
+            case Message():
+                return value.text(language)
+            case list() | tuple():
+                return "; ".join(str(words(part)) for part in value)
+        return printable(str(value))
+
+    return {name: words(value) for name, value in facts.items()}
+
+
+def printable(text: str) -> str:
+    """Text on one line: line breaks, control characters and lone surrogates as escapes, so that no data moves the cursor."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def short(text: str, limit: int = SHOWN_CHARACTERS) -> str:
+    """The beginning of a text, for a message."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 class TuneoffError(Exception):
@@ -26,7 +74,7 @@ class TuneoffError(Exception):
     Args:
         key: name of the message, such as ``study.unknown_key``.
         where: place in the user's terms: ``file:line:column``, or a trial.
-        facts: values for the message's placeholders.
+        facts: values for the message's placeholders; a :class:`Message` or a list of them where a part is itself a sentence.
     """
 
     exit_code: ClassVar[int] = 1
@@ -37,10 +85,11 @@ class TuneoffError(Exception):
 
     def text(self, language: str | None = None) -> str:
         """One line to read, with the next step behind an arrow where there is one."""
-        words = say(self.key, language, **self.facts)
+        facts = in_words(self.facts, language)
+        words = say(self.key, language, **facts)
         if has(f"{self.key}.next"):
-            words += " → " + say(f"{self.key}.next", language, **self.facts)
-        return f"{self.where}: {words}" if self.where else words
+            words += " → " + say(f"{self.key}.next", language, **facts)
+        return f"{printable(self.where)}: {words}" if self.where else words
 
     def __str__(self) -> str:
         return self.text()

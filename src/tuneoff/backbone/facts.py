@@ -83,6 +83,11 @@ class BackboneFacts:
                         break
         return {role: tuple(names) for role, names in found.items()}
 
+    @property
+    def fused_attention(self) -> bool:
+        """Whether one linear layer makes queries, keys and values."""
+        return bool(set(self.roles["query"]) & set(self.roles["value"]))
+
     def longest(self, extra_tokens: int = 0) -> int | None:
         """Longest input in tokens when ``extra_tokens`` virtual ones stand beside it; ``None`` without a limit."""
         return None if self.positions is None else self.positions - extra_tokens

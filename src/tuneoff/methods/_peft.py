@@ -2,7 +2,8 @@
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from tuneoff.backbone import BackboneFacts
 
-#: ``all-linear``, ``attention`` (query and value), or names of the backbone's own modules.
+#: ``all-linear``, ``query-value``, or names of the backbone's own modules.
 Targets: TypeAlias = Literal["all-linear", "query-value"] | tuple[str, ...]
 
 
@@ -29,10 +30,15 @@ def target_modules(targets: Targets, backbone: "BackboneFacts") -> list[str]:
         return list(backbone.linear)
     if targets == "query-value":
         return list(dict.fromkeys((*backbone.roles["query"], *backbone.roles["value"])))
-    found = [module for module in backbone.linear if any(module == t or module.endswith("." + t) for t in targets)]
-    if not found:
-        raise ValueError(f"no linear layer is called {', '.join(targets)}")
-    return found
+    unknown = [target for target in targets if not any(_is_called(module, target) for module in backbone.linear)]
+    if unknown:
+        known = dict.fromkeys(module.rpartition(".")[2] for module in backbone.linear)
+        raise ValueError(f"no linear layer is called {', '.join(unknown)} (there are: {', '.join(known)})")
+    return [module for module in backbone.linear if any(_is_called(module, target) for target in targets)]
+
+
+def _is_called(module: str, target: str) -> bool:
+    return module == target or module.endswith("." + target)
 
 
 class PeftMethod(Method):
@@ -49,7 +55,8 @@ class PeftMethod(Method):
         config: Any = self.peft_config(backbone)
         if not config.is_prompt_learning:
             config.modules_to_save = list(backbone.head)
-        return self._declare(get_peft_model(model, config))
+        with _known_warnings():
+            return self._declare(get_peft_model(model, config))
 
     def _declare(self, wrapped: "nn.Module") -> Adapted:
         trainable = [name for name, parameter in wrapped.named_parameters() if parameter.requires_grad]
@@ -59,16 +66,30 @@ class PeftMethod(Method):
     def save(self, adapted: Adapted, folder: Path) -> None:
         """PEFT's own layout, which plain PEFT loads."""
         model: Any = adapted.model
-        model.save_pretrained(folder)
+        # Embeddings are never resized here; left to itself PEFT asks the hub whether they were.
+        model.save_pretrained(folder, save_embedding_layers=False)
 
     def load(self, model: "nn.Module", backbone: "BackboneFacts", folder: Path) -> Adapted:
         """PEFT's own loading."""
         from peft import PeftModel
 
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*already.*found in the base model.*")
-            base: Any = model
+        base: Any = model
+        with _known_warnings():
             return self._declare(PeftModel.from_pretrained(base, folder, is_trainable=True))
+
+    def merge(self, adapted: Adapted) -> "nn.Module":
+        """PEFT's own merging."""
+        model: Any = adapted.model
+        merged: nn.Module = model.merge_and_unload()
+        return merged
+
+
+@contextmanager
+def _known_warnings() -> Iterator[None]:
+    """Silence what a user can do nothing about: PEFT 0.21 reads an attribute that transformers 5 renames."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.* is deprecated", category=FutureWarning)
+        yield
 
 
 def no_linear_role(backbone: "BackboneFacts", roles: Sequence[str]) -> str | None:

@@ -38,7 +38,7 @@ class Bottleneck(nn.Module):
 
     def forward(self, hidden_BLD: torch.Tensor) -> torch.Tensor:
         """Tensor of shape [batch, length, hidden] → the same shape."""
-        out_BLD = self.inner(hidden_BLD)
+        out_BLD: torch.Tensor = self.inner(hidden_BLD)
         update_BLD: torch.Tensor = self.up(nn.functional.gelu(self.down(out_BLD)))
         return out_BLD + update_BLD
 

@@ -19,7 +19,8 @@ class Bitfit(Method):
     facts = MethodFacts(
         title={"en": "BitFit", "ko": "BitFit"},
         summary={"en": "only the biases train", "ko": "편향(bias)만 학습"},
-        reference="Ben Zaken et al. (2022). BitFit: Simple Parameter-efficient Fine-tuning for Transformer-based Masked Language-models. arXiv:2106.10199",
+        reference="Ben Zaken et al. (2022). BitFit: Simple Parameter-efficient Fine-tuning for Transformer-based Masked "
+        "Language-models. arXiv:2106.10199",
         identity_at_start=True,
         trains_backbone=True,
     )

@@ -34,7 +34,7 @@ class Encoder(nn.Module):
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, **more: torch.Tensor) -> torch.Tensor:
         """Ids and mask of shape [batch, length] → features of shape [batch, hidden]."""
-        hidden_BLD = self.base(input_ids=input_ids, attention_mask=attention_mask, **more).last_hidden_state.float()
+        hidden_BLD: torch.Tensor = self.base(input_ids=input_ids, attention_mask=attention_mask, **more).last_hidden_state.float()
         if self.pooling == "first":
             return hidden_BLD[:, 0]
         if self.pooling == "last":

@@ -19,13 +19,16 @@ class Ia3(PeftMethod):
     facts = MethodFacts(
         title={"en": "IA³", "ko": "IA³"},
         summary={"en": "learnt scales of keys, values and feed-forward", "ko": "키·값·피드포워드 활성값에 곱할 벡터만 학습"},
-        reference="Liu et al. (2022). Few-Shot Parameter-Efficient Fine-Tuning is Better and Cheaper than In-Context Learning. arXiv:2205.05638",
+        reference="Liu et al. (2022). Few-Shot Parameter-Efficient Fine-Tuning is Better and Cheaper than In-Context Learning. "
+        "arXiv:2205.05638",
         identity_at_start=True,
         mergeable=True,
     )
 
     def unsupported(self, backbone: "BackboneFacts") -> str | None:
         """Needs to know keys, values and feed-forward layers apart."""
+        if backbone.fused_attention:
+            return "method.fused_attention"  # Scaling the one layer would scale the queries as well: another method.
         return no_linear_role(backbone, ("key", "value", "feed_forward_out"))
 
     def peft_config(self, backbone: "BackboneFacts") -> "IA3Config":

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from tuneoff.methods._base import LearningRates, MethodConfig, MethodFacts
-from tuneoff.methods._peft import PeftMethod, Targets, target_modules
+from tuneoff.methods._peft import PeftMethod, Targets, no_linear_role, target_modules
 
 if TYPE_CHECKING:
     from peft import LoraConfig
@@ -35,6 +35,12 @@ class Lora(PeftMethod):
         identity_at_start=True,
         mergeable=True,
     )
+
+    def unsupported(self, backbone: "BackboneFacts") -> str | None:
+        """Needs linear layers: GPT-2 has transposed convolutions in their place."""
+        if self.config.targets == "query-value":
+            return no_linear_role(backbone, ("query", "value"))
+        return None if backbone.linear else "method.no_modules"
 
     def peft_config(self, backbone: "BackboneFacts") -> "LoraConfig":
         """Rank, scale and layers."""

@@ -35,7 +35,7 @@ class PTuning(Method):
 
     def attach(self, model: "nn.Module", backbone: "BackboneFacts", generator: "torch.Generator") -> Adapted:
         """The virtual tokens come out of a perceptron, which is drawn as PyTorch draws linear layers."""
-        from tuneoff.methods._soft_prompt import Reparametrised, attach_prompt
+        from tuneoff.methods._soft_prompt import Reparametrised, attach_prompt, embedding_width
 
-        prompt = Reparametrised(self.config.tokens, backbone.hidden, self.config.width, next(model.parameters()).device)
+        prompt = Reparametrised(self.config.tokens, embedding_width(model), self.config.width, next(model.parameters()).device)
         return attach_prompt(model, prompt, self.config.placement, backbone, generator)

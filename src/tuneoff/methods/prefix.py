@@ -23,7 +23,11 @@ class PrefixParameters(MethodConfig):
 
 
 class Prefix(PeftMethod):
-    """Trained keys and values in front of every layer's own (Li and Liang 2021, arXiv:2101.00190), without a projection."""
+    """Trained keys and values in front of every layer's own (Li and Liang 2021, arXiv:2101.00190), without a projection.
+
+    Rows are padded on the right on decoders too: padding on the left would stand between prefix and text and move the text's
+    positions, so that a row's logits would depend on the other rows of its batch.
+    """
 
     Config = PrefixParameters
     learning_rates = LearningRates(1e-3, 1e-1, {384: 3e-2, 768: 2e-2, 1024: 1e-2, 4096: 5e-3})
@@ -47,15 +51,20 @@ class Prefix(PeftMethod):
         return PrefixTuningConfig(task_type="SEQ_CLS", num_virtual_tokens=self.config.tokens)
 
     def attach(self, model: "nn.Module", backbone: "BackboneFacts", generator: "torch.Generator") -> Adapted:
-        """PEFT's wrapper; its head is the model's own, wrapped for saving."""
-        config: Any = backbone.config
-        config.use_cache = True
+        """PEFT's wrapper, and a look at the first gradient that reaches the prefix."""
         adapted = super().attach(model, backbone, generator)
-        adapted.padding_side = "left" if backbone.kind == "decoder" else "right"
+        self._first_gradient: torch.Tensor | None = None
+
+        def keep_first(gradient: "torch.Tensor") -> None:
+            if self._first_gradient is None:
+                self._first_gradient = gradient.detach().abs().max()
+
+        for parameter in adapted.parameters(adapted.adapter):
+            hooked: Any = parameter
+            hooked.register_hook(keep_first)
         return adapted
 
     def after_first_backward(self, adapted: Adapted) -> None:
         """A prefix that no layer reads has no gradient; that was once the case for BERT."""
-        gradients = [parameter.grad for parameter in adapted.parameters(adapted.adapter)]
-        if all(gradient is None or not gradient.abs().sum() for gradient in gradients):
+        if self._first_gradient is None or not self._first_gradient:
             raise MethodError("method.prefix_unread", where=self.name)

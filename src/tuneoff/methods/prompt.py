@@ -35,7 +35,7 @@ class Prompt(Method):
 
     def attach(self, model: "nn.Module", backbone: "BackboneFacts", generator: "torch.Generator") -> Adapted:
         """The virtual tokens are the parameters."""
-        from tuneoff.methods._soft_prompt import Embedded, attach_prompt
+        from tuneoff.methods._soft_prompt import Embedded, attach_prompt, embedding_width
 
-        prompt = Embedded(self.config.tokens, backbone.hidden, next(model.parameters()).device)
+        prompt = Embedded(self.config.tokens, embedding_width(model), next(model.parameters()).device)
         return attach_prompt(model, prompt, self.config.placement, backbone, generator)

@@ -27,8 +27,8 @@ class Qlora(Lora):
     )
 
     def unsupported(self, backbone: "BackboneFacts") -> str | None:
-        """Needs bitsandbytes."""
-        return None if importlib.util.find_spec("bitsandbytes") else "method.no_bitsandbytes"
+        """What LoRA needs, and bitsandbytes."""
+        return super().unsupported(backbone) or (None if importlib.util.find_spec("bitsandbytes") else "method.no_bitsandbytes")
 
     def load_options(self, backbone: "BackboneFacts") -> dict[str, Any]:
         """4-bit NF4, double quantisation, products in bf16."""

@@ -1,0 +1,6 @@
+"""Analysis → Markdown, plots, CSV, JSON, in Korean and English. Same material, same bytes."""
+
+from tuneoff.report.material import BackboneCard, Material
+from tuneoff.report.write import report_json, results_table, write_report
+
+__all__ = ["BackboneCard", "Material", "report_json", "results_table", "write_report"]

@@ -10,6 +10,7 @@ from tuneoff.backbone import Resolved
 from tuneoff.spec import TrialSpec
 
 JOB, RESULT, CURVE, LOG = "job.json", "result.json", "curve.jsonl", "log.txt"
+PREDICTIONS, VERIFY = "predictions.safetensors", "verify.json"
 ARTEFACT = "artefact"
 
 

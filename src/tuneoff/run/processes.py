@@ -12,6 +12,8 @@ from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from tuneoff.run.job import LOG
+
 PRELOAD = "tuneoff.run.preload"
 _PR_SET_PDEATHSIG = 1
 
@@ -38,7 +40,7 @@ def _child(target: Callable[[Path], None], job_file: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     file = Path(job_file)
-    log = os.open(file.with_name("log.txt"), os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o644)
+    log = os.open(file.with_name(LOG), os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o644)
     os.dup2(log, 1)
     os.dup2(log, 2)
     sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)

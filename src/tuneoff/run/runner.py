@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Any
 
 from tuneoff.data import save_prepared
-from tuneoff.run.job import ARTEFACT, Job, last_point, read_result
+from tuneoff.run.job import ARTEFACT, RESULT, VERIFY, Job, last_point, read_result
 from tuneoff.run.planner import Plan, tokens_cache
 from tuneoff.run.processes import run_in_child, start, verify_in_child
 from tuneoff.spec import TrialSpec
@@ -181,7 +181,7 @@ def _process(job: Job, claim: Claim, progress: Progress, listener: Listener, sto
         process.kill()
         process.join()
         raise
-    result = read_result(job.folder, "verify.json" if verify else "result.json")
+    result = read_result(job.folder, VERIFY if verify else RESULT)
     if result is not None:
         return result
     code = process.exitcode

@@ -19,7 +19,7 @@ from tuneoff.forecast.parameters import declared_parameters
 from tuneoff.measure import Clock, MemoryMeter, Peak, environment, score
 from tuneoff.methods import Adapted, Method, TextMethod, method_class
 from tuneoff.run.artefact import BACKBONE, Description, Predictor, classifier_facts, folder_bytes, link_tree, open_classifier
-from tuneoff.run.job import ARTEFACT, CURVE, Job, write_result
+from tuneoff.run.job import ARTEFACT, CURVE, PREDICTIONS, VERIFY, Job, write_result
 from tuneoff.seeds import seed_for
 from tuneoff.store import fault
 from tuneoff.train import (
@@ -359,7 +359,7 @@ def _result(
     tensors = {f"{name}.logits": torch.from_numpy(values) for name, values in logits.items()}
     tensors |= {f"{name}.targets": torch.from_numpy(splits.targets(name)) for name in logits}
     with bench.clock.phase("save"):
-        predictions = bench.job.folder / "predictions.safetensors"
+        predictions = bench.job.folder / PREDICTIONS
         save_file(tensors, predictions)
         _write_table(bench, logits)
     quality = {name: score(values, splits.targets(name), splits.labels).as_dict() for name, values in logits.items()}
@@ -398,7 +398,7 @@ def verify_job(job: Job) -> None:
     from safetensors.torch import load_file
 
     try:
-        stored = load_file(job.folder / "predictions.safetensors")["test.logits"].numpy()
+        stored = load_file(job.folder / PREDICTIONS)["test.logits"].numpy()
         splits = load_prepared(job.prepared)
         count = min(VERIFIED_ROWS, len(stored))
         predictor = Predictor(job.folder / ARTEFACT, resolved=job.backbone)
@@ -409,7 +409,7 @@ def verify_job(job: Job) -> None:
     except Exception as error:
         traceback.print_exception(error)
         result = {"error": f"{type(error).__name__}: {error}"}
-    write_result(job.folder, result, "verify.json")
+    write_result(job.folder, result, VERIFY)
 
 
 __all__ = ["Parameters", "run_job", "verify_job"]

@@ -1,6 +1,7 @@
 """YAML with the place of every key, for messages that say ``study.yaml:12:3``.
 
-PyYAML is read as YAML 1.2 wherever 1.1 surprises people: ``1e-4`` is a number, ``no`` and ``off`` are text.
+PyYAML is read as YAML 1.2 wherever 1.1 surprises people: ``1e-4`` is a number, ``no``, ``1:30`` and ``2024-01-01`` are
+text, ``010`` is ten.
 """
 
 import re
@@ -10,44 +11,68 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import yaml
+from yaml.reader import ReaderError
 
-from tuneoff.errors import UsageError
+from tuneoff.errors import Message, UsageError
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
 class Document:
-    """Plain values of a YAML file and the place of each key, in the order of the file."""
+    """Plain values of a YAML file and the place of each key, in the order of the file; ``()`` is the file itself."""
 
     name: str
     values: dict[str, Any]
     places: dict[KeyPath, str] = field(default_factory=dict)
 
-    def nearest_key(self, path: Sequence[str | int]) -> KeyPath | None:
+    def nearest_key(self, path: Sequence[str | int]) -> KeyPath:
         """The key itself if the file has it, else the nearest enclosing one."""
-        return next((key for n in range(len(path), 0, -1) if (key := tuple(path[:n])) in self.places), None)
+        return next((key for n in range(len(path), 0, -1) if (key := tuple(path[:n])) in self.places), ())
 
     def where(self, path: Sequence[str | int]) -> str:
         """``file:line:column`` of a key, or of the nearest enclosing one."""
-        key = self.nearest_key(path)
-        return self.places[key] if key else self.name
+        return self.places.get(self.nearest_key(path), f"{self.name}:1:1")
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader with YAML 1.2 numbers and booleans."""
+    """SafeLoader with the numbers, booleans and texts of YAML 1.2."""
 
 
+_SCALARS = {
+    "bool": (r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    "int": (r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
+    "float": (
+        r"[-+]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+|[0-9]+\.[0-9]*|\.[0-9]+|\.(?:inf|Inf|INF))|\.(?:nan|NaN|NAN)",
+        "-+0123456789.",
+    ),
+}
+_REPLACED = {f"tag:yaml.org,2002:{name}" for name in (*_SCALARS, "timestamp", "value")}
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag not in ("tag:yaml.org,2002:float", "tag:yaml.org,2002:bool")]
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in _REPLACED]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+|[0-9]+\.[0-9]*|\.[0-9]+|\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"),
-    list("-+0123456789."),
-)
+for _name, (_pattern, _first) in _SCALARS.items():
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", re.compile(f"^(?:{_pattern})$"), list(_first))
+
+
+def _integer(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
+    return int(node.value, 0) if node.value.startswith(("0o", "0x")) else int(node.value)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _integer)
+
+#: What PyYAML says → what a person should look for.
+_EXPLAINED = {
+    "mapping values are not allowed here": "study.stray_colon",
+    "found character '\\t' that cannot start any token": "study.tab",
+    "could not find expected ':'": "study.no_colon",
+    "expected <block end>, but found": "study.indentation",
+    "found unexpected end of stream": "study.open_bracket",
+    "expected ',' or ']'": "study.open_bracket",
+    "expected ',' or '}'": "study.open_bracket",
+    "found undefined alias": "study.star",
+}
 
 
 def parse(text: str, name: str) -> Document:
@@ -56,25 +81,33 @@ def parse(text: str, name: str) -> Document:
     Raises:
         UsageError: not YAML, not a mapping, or a key twice; with line and column.
     """
-    loader = _Loader(text)
+    try:
+        loader = _Loader(text)
+    except ReaderError as error:
+        raise UsageError("study.control_character", where=_spot(text, error.position, name), code=f"U+{error.character:04X}") from error
     try:
         root = loader.get_single_node()
-        places: dict[KeyPath, str] = {}
+        places = _Places(name)
         if root is None:
-            return Document(name, {}, places)
+            return Document(name, {}, places.found)
         if not isinstance(root, yaml.MappingNode):
             raise UsageError("study.not_a_mapping", where=f"{name}:1:1")
-        _walk(root, (), places, name)
+        places.walk(root)
         values = loader.construct_document(root)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        where = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
-        raise UsageError("study.not_yaml", where=where, problem=error.problem or error.context) from error
-    except yaml.YAMLError as error:
-        raise UsageError("study.not_yaml", where=name, problem=" ".join(str(error).split())) from error
+        where = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else f"{name}:1:1"
+        raise UsageError("study.not_yaml", where=where, problem=_explain(error.problem or error.context or "?")) from error
+    except ValueError as error:
+        # Out of a constructor: a number too long for Python, a broken !!binary.
+        raise UsageError("study.not_yaml", where=f"{name}:1:1", problem=str(error)) from error
     finally:
         loader.dispose()
-    return Document(name, values, places)
+    return Document(name, values, places.found)
+
+
+def _explain(problem: str) -> Message | str:
+    return next((Message(key) for words, key in _EXPLAINED.items() if problem.startswith(words)), problem)
 
 
 def read(path: Path, name: str | None = None) -> Document:
@@ -85,31 +118,59 @@ def read(path: Path, name: str | None = None) -> Document:
     """
     name = name or path.name
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        raw = path.read_bytes()
     except FileNotFoundError as error:
-        raise UsageError("study.missing", path=path) from error
-    except UnicodeDecodeError as error:
-        raise UsageError("study.not_utf8", where=name, byte=error.start) from error
+        raise UsageError("study.missing", where=str(path)) from error
     except OSError as error:
-        raise UsageError("study.unreadable", path=path, reason=error.strerror) from error
-    return parse(text, name)
+        raise UsageError("study.unreadable", where=str(path), reason=error.strerror) from error
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        raise UsageError("study.not_utf8", where=_spot(raw[: error.start].decode(), None, name)) from error
+    return parse(text.removeprefix("\ufeff"), name)
 
 
-def _walk(node: yaml.Node, path: KeyPath, places: dict[KeyPath, str], name: str) -> None:
-    if isinstance(node, yaml.MappingNode):
+def _spot(text: str, position: int | None, name: str) -> str:
+    """Place of a position in a text, or of its end."""
+    before = text[:position]
+    return f"{name}:{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"
+
+
+class _Places:
+    """The place of every key below a node."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.found: dict[KeyPath, str] = {(): f"{name}:1:1"}
+        self.done: set[int] = set()
+
+    def of(self, node: yaml.Node) -> str:
+        return f"{self.name}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
+
+    def walk(self, node: yaml.Node, path: KeyPath = (), inside: tuple[int, ...] = ()) -> None:
+        """``inside`` are the nodes around this one: an alias may name one of them, or a node that was walked before."""
+        if id(node) in inside:
+            raise UsageError("study.circle", where=self.of(node))
+        if id(node) in self.done:
+            return
+        self.done.add(id(node))
+        inside = (*inside, id(node))
+        if isinstance(node, yaml.MappingNode):
+            self._mapping(node, path, inside)
+        elif isinstance(node, yaml.SequenceNode):
+            for index, value in enumerate(node.value):
+                self.found[(*path, index)] = self.of(value)
+                self.walk(value, (*path, index), inside)
+        elif any("\ud800" <= character <= "\udfff" for character in node.value):
+            raise UsageError("study.surrogate", where=self.of(node))
+
+    def _mapping(self, node: yaml.MappingNode, path: KeyPath, inside: tuple[int, ...]) -> None:
         seen: set[str] = set()
         for key, value in node.value:
-            where = _place(key, name)
+            if key.tag not in ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"):
+                raise UsageError("study.key_not_text", where=self.of(key))
             if key.value in seen:
-                raise UsageError("study.duplicate_key", where=where, key=key.value)
+                raise UsageError("study.duplicate_key", where=self.of(key), key=key.value)
             seen.add(key.value)
-            places[(*path, key.value)] = where
-            _walk(value, (*path, key.value), places, name)
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            places[(*path, index)] = _place(value, name)
-            _walk(value, (*path, index), places, name)
-
-
-def _place(node: yaml.Node, name: str) -> str:
-    return f"{name}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
+            self.found[(*path, key.value)] = self.of(key)
+            self.walk(value, (*path, key.value), inside)

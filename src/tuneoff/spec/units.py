@@ -1,23 +1,34 @@
 """Quantities as people write them in a study file: ``16 GB``, ``30 min``."""
 
 import re
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
 
-from pydantic import BeforeValidator, PlainSerializer
+from pydantic import BeforeValidator, PlainSerializer, ValidationInfo
 
-_SECONDS = {"ms": 0.001, "s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600, "hour": 3600, "hours": 3600}
-_BYTES = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
-_QUANTITY = re.compile(r"^\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)\s*$")
+from tuneoff.spec.wrong import wrong
+
+#: Validation context of values that a person wrote: a bare number is refused there, for nobody can tell what it counts.
+WRITTEN: Final = "written"
+
+_SECONDS = {"ms": 0.001, "s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600, "hour": 3600, "hours": 3600, "d": 86400}
+_BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+_QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)\s*")
 
 
-def _quantity(units: dict[str, float], example: str) -> Any:
-    def convert(value: object) -> object:
-        if not isinstance(value, str):
+def _quantity(units: Mapping[str, float], example: str) -> Any:
+    scales = {name.lower(): scale for name, scale in units.items()}
+
+    def convert(value: object, info: ValidationInfo) -> object:
+        if isinstance(value, str):
+            found = _QUANTITY.fullmatch(value)
+            if found and found[2].lower() in scales:
+                return float(found[1]) * scales[found[2].lower()]
+        elif isinstance(value, int | float) and not (info.context or {}).get(WRITTEN):
             return value
-        found = _QUANTITY.match(value)
-        if not found or found[2].lower() not in units:
-            raise ValueError(f"write a number and a unit ({', '.join(units)}), such as {example}")
-        return float(found[1]) * units[found[2].lower()]
+        elif value is None:
+            return value
+        raise wrong("study.quantity", units=", ".join(units), example=example)
 
     return convert
 
@@ -29,4 +40,4 @@ def _whole(value: object) -> object:
 #: A time span in seconds; text carries its unit.
 Seconds = Annotated[float, BeforeValidator(_quantity(_SECONDS, "30 min")), PlainSerializer(float)]
 #: A size in bytes; text carries its unit, decimal (GB) or binary (GiB).
-Bytes = Annotated[int, BeforeValidator(lambda v: _whole(_quantity(_BYTES, "16 GB")(v)))]
+Bytes = Annotated[int, BeforeValidator(_whole), BeforeValidator(_quantity(_BYTES, "16 GB"))]

@@ -12,7 +12,10 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
+from tuneoff.strings.particles import ParticleFormatter
+
 LANGUAGES: Final = ("en", "ko")
+_formatter = ParticleFormatter()
 _chosen: ContextVar[str | None] = ContextVar("language", default=None)
 
 
@@ -58,4 +61,4 @@ def say(key: str, lang: str | None = None, /, **facts: object) -> str:
     """
     name, _, entry = key.partition(".")
     template = table(name)[entry][lang or language()]
-    return template.format(**facts) if facts else template
+    return _formatter.format(template, **facts) if facts else template

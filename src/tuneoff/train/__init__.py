@@ -1,8 +1,8 @@
 """Model and tokens → trained model and curve. Knows no method by name."""
 
+from tuneoff.train.attention import use_fast_dropout
 from tuneoff.train.batches import AnyRows, FeatureRows, TokenRows
 from tuneoff.train.classify import Classification, predict
-from tuneoff.train.attention import use_fast_dropout
 from tuneoff.train.features import FeatureCost, extract, load_features, save_features
 from tuneoff.train.loop import Outcome, Point, Schedule, fit
 from tuneoff.train.pretrain import LanguageModelling, load_language_model, trained_backbone

@@ -1,0 +1,54 @@
+"""One ended trial as the analysis sees it."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """A trial's record with its curve and predictions.
+
+    Attributes:
+        label: the method's name in the report.
+        seed: number of the seed.
+        state: ``pending``, ``running`` or how the last attempt ended.
+        record: the attempt's record; empty while there is none.
+        curve: points in order.
+        logits: of ``validation`` and ``test``, float32 [rows, classes]; only when complete.
+        targets: class numbers of the same splits, int64 [rows].
+    """
+
+    label: str
+    seed: int
+    state: str
+    record: dict[str, Any] = field(default_factory=dict)
+    curve: list[dict[str, Any]] = field(default_factory=list)
+    logits: dict[str, np.ndarray] = field(default_factory=dict)
+    targets: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        """Only complete trials enter a mean."""
+        return self.state == "complete"
+
+
+@dataclass(frozen=True)
+class MethodTrials:
+    """A row of the report before anything is computed: a planned method and its trials, by seed."""
+
+    label: str
+    method: str
+    title: dict[str, str]
+    summary: dict[str, str]
+    experiment: int
+    reference: str
+    config: dict[str, Any]
+    parameters: dict[str, Any] | None
+    trials: list[TrialResult]
+
+    @property
+    def complete(self) -> list[TrialResult]:
+        """Trials that count."""
+        return [trial for trial in self.trials if trial.complete]

@@ -1,0 +1,86 @@
+"""The application: its language, its errors, its exit codes."""
+
+import os
+import sys
+import traceback
+from typing import Annotated, NoReturn
+
+import typer
+
+from tuneoff.errors import TuneoffError
+from tuneoff.strings import LANGUAGES, choose, say
+
+EXIT_BUG, EXIT_PIPE = 1, 141
+
+
+def _language_of(arguments: list[str]) -> str | None:
+    """``--lang`` is looked for before the commands are built, so that their help speaks it."""
+    for number, argument in enumerate(arguments):
+        if argument.startswith("--lang="):
+            return argument.removeprefix("--lang=")
+        if argument == "--lang" and number + 1 < len(arguments):
+            return arguments[number + 1]
+    return None
+
+
+def build() -> typer.Typer:
+    """The application, in the language in force."""
+    from tuneoff.cli import commands
+
+    app = typer.Typer(
+        name="tuneoff",
+        help=say("cli.help"),
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for name in commands.ORDER:
+        app.command(name, help=say(f"cli.{name}"))(getattr(commands, name))
+    app.callback(invoke_without_command=True)(_root)
+    return app
+
+
+def _root(version: Annotated[bool, typer.Option("--version")] = False) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(f"tuneoff {installed('tuneoff')}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Entry point. Exit codes are those of ``docs/exit_codes.md``."""
+    arguments = sys.argv[1:]
+    asked = _language_of(arguments)
+    if asked in LANGUAGES:
+        choose(asked)
+        os.environ["TUNEOFF_LANG"] = str(asked)
+    debug = "--debug" in arguments
+    try:
+        if asked is not None and asked not in LANGUAGES:
+            raise _usage("cli.bad_lang", lang=asked)
+        build()()
+    except TuneoffError as error:
+        _fail(error.text(), error.exit_code, error, debug)
+    except BrokenPipeError:
+        sys.stderr.close()
+        os._exit(EXIT_PIPE)
+    except Exception as error:
+        interrupted = getattr(error, "exit_code", None)
+        if isinstance(interrupted, int):
+            _fail(say("cli.interrupted", command=f"tuneoff {' '.join(arguments)}"), interrupted, error, debug)
+        _fail(say("cli.bug", error=f"{type(error).__name__}: {error}"), EXIT_BUG, error, debug)
+
+
+def _usage(key: str, **facts: object) -> TuneoffError:
+    from tuneoff.errors import UsageError
+
+    return UsageError(key, **facts)
+
+
+def _fail(text: str, code: int, error: BaseException, debug: bool) -> NoReturn:
+    if debug:
+        traceback.print_exception(error)
+    typer.echo(f"tuneoff: {text}", err=True)
+    sys.exit(code)

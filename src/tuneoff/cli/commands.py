@@ -1,0 +1,181 @@
+"""One function a command. Heavy imports happen inside, so that ``--help`` answers at once."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tuneoff.cli.options import DEBUG, EXIT_INCOMPLETE, JSON, LANG, SET, STUDY, Talk
+from tuneoff.strings import language, say
+
+ORDER = ("demo", "init", "check", "plan", "run", "status", "report", "methods", "predict", "doctor")
+
+
+def demo(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help=say("cli.demo_folder"))] = Path("demo-study"),
+    seeds: Annotated[int, typer.Option(help=say("cli.demo_seeds"), min=1)] = 2,
+    lang: LANG = None,
+    overrides: SET = None,
+    as_json: JSON = False,
+    debug: DEBUG = False,
+) -> None:
+    """Run the sample study."""
+    from tuneoff.cli.create import write_demo
+
+    file = write_demo(folder, seeds, language())
+    Talk(as_json, debug).note(say("cli.demo_start", file=file))
+    _run(file, overrides, as_json, debug)
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help=say("cli.init_folder"))],
+    data: Annotated[Path, typer.Option(help=say("cli.init_data"))],
+    text: Annotated[str | None, typer.Option(help=say("cli.init_text"))] = None,
+    label: Annotated[str | None, typer.Option(help=say("cli.init_label"))] = None,
+    pair: Annotated[str | None, typer.Option(help=say("cli.init_pair"))] = None,
+    test: Annotated[Path | None, typer.Option(help=say("cli.init_test"))] = None,
+    unlabelled: Annotated[Path | None, typer.Option(help=say("cli.init_unlabelled"))] = None,
+    backbone: Annotated[str | None, typer.Option(help=say("cli.init_backbone"))] = None,
+    encoding: Annotated[str | None, typer.Option(help=say("cli.init_encoding"))] = None,
+    lang: LANG = None,
+    as_json: JSON = False,
+    debug: DEBUG = False,
+) -> None:
+    """Make a study folder for a data file."""
+    from tuneoff.cli.create import write_study
+
+    file = write_study(folder, data, text, pair, label, test, unlabelled, backbone, encoding, language())
+    Talk(as_json, debug).data({"study": str(file)}, lambda: say("cli.init_done", file=file, folder=folder))
+
+
+def check(study: STUDY, lang: LANG = None, overrides: SET = None, as_json: JSON = False, debug: DEBUG = False) -> None:
+    """Check data, backbone and methods without training."""
+    from tuneoff.cli.tables import check_text
+    from tuneoff.study import Study
+
+    plan = Study.load(study, overrides or ()).plan()
+    values = plan.report.as_dict() | {"backbone": plan.resolved.as_dict() if plan.resolved else None, "refused": _refused(plan)}
+    Talk(as_json, debug).data(values, lambda: check_text(plan))
+
+
+def plan(study: STUDY, lang: LANG = None, overrides: SET = None, as_json: JSON = False, debug: DEBUG = False) -> None:
+    """List the trials with exact parameter counts."""
+    from tuneoff.cli.tables import plan_text
+    from tuneoff.study import Study
+
+    opened = Study.load(study, overrides or ())
+    made = opened.plan()
+    states = opened.status().trials
+    values = {
+        "study": made.study.spec.study,
+        "backbone": made.resolved.as_dict() if made.resolved else None,
+        "trials": [
+            {"name": t.name, "method": t.method, "seed": t.seed, "key": t.key, "needs": t.needs, "state": states[t.name]}
+            for t in made.trials
+        ],
+        "methods": [
+            {
+                "label": m.label,
+                "method": m.chosen.full_name,
+                "parameters": m.parameters.as_dict() if m.parameters else None,
+                "unsupported": say(m.unsupported, "en") if m.unsupported else None,
+                "config": m.trials[0].config,
+            }
+            for m in made.methods
+        ],
+    }
+    Talk(as_json, debug).data(values, lambda: plan_text(made, states))
+
+
+def run(study: STUDY, lang: LANG = None, overrides: SET = None, as_json: JSON = False, debug: DEBUG = False) -> None:
+    """Run what is missing; the same command resumes."""
+    _run(study, overrides, as_json, debug)
+
+
+def _run(study: Path, overrides: list[str] | None, as_json: bool, debug: bool) -> None:
+    from tuneoff.cli.progress import Screen
+    from tuneoff.cli.tables import results_text
+    from tuneoff.report import report_json
+    from tuneoff.study import Study
+
+    talk = Talk(as_json, debug)
+    opened = Study.load(study, overrides or ())
+    talk.note(say("cli.preparing"))
+    made = opened.plan()
+    with Screen(made, opened.lang) as screen:
+        progress = opened.run(screen.listener)
+    material = opened.material()
+    for moved in opened.store.quarantined:
+        talk.note(say("cli.quarantined", what=moved))
+    talk.data(report_json(material), lambda: results_text(material, language()))
+    talk.note(say("cli.report_at", file=opened.folder / "README.md", plots=opened.folder / "assets"))
+    if progress.done < progress.total:
+        talk.note(say("cli.incomplete", done=progress.done, total=progress.total))
+        raise typer.Exit(EXIT_INCOMPLETE)
+
+
+def status(study: STUDY, lang: LANG = None, overrides: SET = None, as_json: JSON = False, debug: DEBUG = False) -> None:
+    """What is done, running, failed."""
+    from tuneoff.cli.tables import status_text
+    from tuneoff.study import Study
+
+    found = Study.load(study, overrides or ()).status()
+    values = {"counts": found.counts, "trials": found.trials, "quarantined": found.quarantined}
+    Talk(as_json, debug).data(values, lambda: status_text(found))
+
+
+def report(study: STUDY, lang: LANG = None, overrides: SET = None, as_json: JSON = False, debug: DEBUG = False) -> None:
+    """Rebuild README.md, tables and plots from the records."""
+    from tuneoff.cli.tables import results_text
+    from tuneoff.report import report_json
+    from tuneoff.study import Study
+
+    opened = Study.load(study, overrides or ())
+    material = opened.report()
+    talk = Talk(as_json, debug)
+    for moved in opened.store.quarantined:
+        talk.note(say("cli.quarantined", what=moved))
+    talk.data(report_json(material), lambda: results_text(material, language()))
+    talk.note(say("cli.report_at", file=opened.folder / "README.md", plots=opened.folder / "assets"))
+    if opened.store.quarantined:
+        raise typer.Exit(EXIT_INCOMPLETE)
+
+
+def methods(lang: LANG = None, as_json: JSON = False, debug: DEBUG = False) -> None:
+    """Every method and its parameters."""
+    from tuneoff.cli.tables import describe_methods, methods_text
+
+    described = describe_methods()
+    Talk(as_json, debug).data(described, lambda: methods_text(described, language()))
+
+
+def predict(
+    artefact: Annotated[Path, typer.Argument(metavar="ARTEFACT", help=say("cli.predict_artefact"))],
+    texts: Annotated[list[str] | None, typer.Argument(metavar="[TEXT]…", help=say("cli.predict_texts"))] = None,
+    file: Annotated[Path | None, typer.Option("--file", help=say("cli.predict_file"))] = None,
+    lang: LANG = None,
+    as_json: JSON = False,
+    debug: DEBUG = False,
+) -> None:
+    """Labels for new text with a trained artefact."""
+    from tuneoff.cli.predicting import predict_rows
+
+    rows = predict_rows(artefact, texts or [], file, sys.stdin)
+    for row in rows:
+        typer.echo(
+            json.dumps(row, ensure_ascii=False) if as_json else f"{row['label']}\t{row['probability']:.3f}\t{' | '.join(row['text'])}"
+        )
+
+
+def doctor(lang: LANG = None, as_json: JSON = False, debug: DEBUG = False) -> None:
+    """Versions, device, precision, caches."""
+    from tuneoff.cli.tables import doctor_text, examine
+
+    found = examine()
+    Talk(as_json, debug).data(found, lambda: doctor_text(found))
+
+
+def _refused(plan: Any) -> dict[str, str]:
+    return {method.label: say(method.unsupported, "en") for method in plan.methods if method.unsupported}

