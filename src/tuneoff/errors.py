@@ -31,7 +31,7 @@ class Message:
         facts: values for the message's placeholders.
     """
 
-    def __init__(self, key: str, **facts: object) -> None:
+    def __init__(self, key: str, /, **facts: object) -> None:
         self.key, self.facts = key, facts
 
     def text(self, language: str | None = None) -> str:
@@ -79,7 +79,7 @@ class TuneoffError(Exception):
 
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, key: str, *, where: str | None = None, **facts: object) -> None:
+    def __init__(self, key: str, /, *, where: str | None = None, **facts: object) -> None:
         self.key, self.where, self.facts = key, where, facts
         super().__init__(key)
 

@@ -6,18 +6,26 @@ Written from what ``huggingface_hub`` sends and reads: ``/api/{models,datasets}/
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import unquote, urlsplit
+from typing import Any, Literal, NoReturn
+from urllib.parse import parse_qs, unquote, urlsplit
 
 #: Files from this size on are kept in large-file storage, as the hub does from 10 MB.
 LARGE = 4096
-Stage = Literal["info", "tree", "file"]
+Stage = Literal["info", "tree", "file", "storage"]
+#: Seconds that a script may take.
+LONGEST = 60
+#: Settings of the machine that a test's process must not see.
+FOREIGN = ("HF_", "HUGGING", "TRANSFORMERS_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
 @dataclass
@@ -47,7 +55,7 @@ class Repository:
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong: a status, silence, an answer that is no hub's, or half a file before the line is cut."""
+    """What goes wrong: a status, silence, an answer that is no hub's, or half a file before the line is cut or stalls."""
 
     stage: Stage
     what: int | Literal["hang", "portal", "cut"]
@@ -68,7 +76,7 @@ class HubServer:
 
     def __init__(self) -> None:
         self.repositories: dict[str, Repository] = {}
-        self.faults: dict[str, Fault] = {}
+        self.faults: dict[str, Fault] = {}  # By the same names; large files' under "storage".
         self.tokens: set[str] = set()
         self.requests: list[Request] = []
         self.closing = threading.Event()
@@ -116,6 +124,41 @@ def serve() -> Iterator[HubServer]:
         yield hub
     finally:
         hub.close()
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a process printed as JSON, what else it said, and how long it took."""
+
+    answer: Any
+    talk: str
+    seconds: float
+
+
+def start(script: str, *arguments: str, endpoint: str, home: Path, **environment: str) -> subprocess.Popen[str]:
+    """Run a script in a fresh process, for the hub's client reads its settings when it is imported."""
+    kept = {name: value for name, value in os.environ.items() if not name.upper().startswith(FOREIGN)}
+    settings = {"HF_HOME": str(home), "HF_ENDPOINT": endpoint, "HF_HUB_DISABLE_PROGRESS_BARS": "1"} | environment
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *arguments],
+        env=kept | settings,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def ask(script: str, *arguments: str, endpoint: str, home: Path, **environment: str) -> Said:
+    """Run a script to its end; its last line on stdout is the answer."""
+    began = time.monotonic()
+    with start(script, *arguments, endpoint=endpoint, home=home, **environment) as process:
+        try:
+            out, talk = process.communicate(timeout=LONGEST)
+        finally:
+            process.kill()
+    assert out, talk
+    return Said(json.loads(out.splitlines()[-1]), talk, time.monotonic() - began)
 
 
 def folder_files(folder: Path) -> dict[str, bytes]:
@@ -167,7 +210,7 @@ class _Handler(BaseHTTPRequestHandler):
         match parts:
             case ["storage", digest]:
                 contents = (c for r in self.server_hub.repositories.values() for files in r.commits.values() for c in files.values())
-                self._send(next(c for c in contents if _sha256(c) == digest))
+                self._storage(next(c for c in contents if _sha256(c) == digest))
             case ["api", kind, owner, name]:
                 self._info(f"{kind}/{owner}/{name}", "main")
             case ["api", kind, owner, name, "revision", *revision]:
@@ -207,8 +250,6 @@ class _Handler(BaseHTTPRequestHandler):
         self._json(list(entries.values()))
 
     def _paths(self, key: str, revision: str, body: bytes) -> None:
-        from urllib.parse import parse_qs
-
         repository, commit = self._open(key, revision, "tree")
         files = repository.commits[commit]
         asked = json.loads(body)["paths"] if body.startswith(b"{") else parse_qs(body.decode())["paths"]
@@ -224,14 +265,6 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {"X-Repo-Commit": commit}
         if content is None:
             self._refuse(404, "EntryNotFound", "Entry not found", headers)
-        fault = self.server_hub.faults.get(key)
-        if fault == Fault("file", "cut") and self.command == "GET":
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content[: len(content) // 2])
-            self.close_connection = True
-            return
         if len(content) < LARGE:
             self._send(content, headers | {"ETag": f'"{_blob_id(content)}"'})
         else:
@@ -239,11 +272,25 @@ class _Handler(BaseHTTPRequestHandler):
             headers |= {"X-Linked-Etag": f'"{digest}"', "X-Linked-Size": str(len(content))}
             self._send(b"", headers | {"Location": f"{self.server_hub.storage_url}/storage/{digest}"}, status=302)
 
+    def _storage(self, content: bytes) -> None:
+        fault = self.server_hub.faults.get("storage")
+        if fault is None:
+            self._send(content)
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content[: len(content) // 2])
+        self.wfile.flush()
+        if fault.what == "hang":
+            self.server_hub.closing.wait()
+        self.close_connection = True
+
     def _open(self, key: str, revision: str, stage: Stage) -> tuple[Repository, str]:
         """The repository and commit, or the hub's refusal."""
         hub = self.server_hub
         fault = hub.faults.get(key)
-        if fault and fault.stage == stage and fault.what != "cut":
+        if fault and fault.stage == stage:
             self._fail(fault.what)
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
         if token and token not in hub.tokens:
@@ -251,14 +298,14 @@ class _Handler(BaseHTTPRequestHandler):
         repository = hub.repositories.get(key)
         if repository is None or (repository.access == "private" and not token):
             self._refuse(404 if token else 401, "RepoNotFound", "Repository not found" if token else "Invalid username or password.")
-        if repository.access == "gated" and stage == "file":
+        if repository.access == "gated" and stage == "file" and not self.path.endswith("README.md"):
             self._refuse(403 if token else 401, "GatedRepo", "Access to this model is restricted.")
         commit = repository.find(revision)
         if commit is None:
             self._refuse(404, "RevisionNotFound", f"Invalid rev id: {revision}")
         return repository, commit
 
-    def _fail(self, what: int | str) -> None:
+    def _fail(self, what: int | str) -> NoReturn:
         if isinstance(what, int):
             self._refuse(what, None, "Forbidden for this token" if what == 403 else "Something went wrong")
         if what == "portal":
@@ -268,7 +315,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         raise _Answered
 
-    def _refuse(self, status: int, code: str | None, message: str, headers: Mapping[str, str] | None = None) -> Any:
+    def _refuse(self, status: int, code: str | None, message: str, headers: Mapping[str, str] | None = None) -> NoReturn:
         named = {"X-Error-Message": message} | ({"X-Error-Code": code} if code else {})
         self._send(json.dumps({"error": message}).encode(), {"Content-Type": "application/json"} | named | dict(headers or {}), status)
         raise _Answered

@@ -49,9 +49,9 @@ def tiny_encoder(folder: Path, kind: str = "bert", seed: int = 0) -> Path:
         sizes |= {"relative_attention": True, "position_buckets": 16, "pos_att_type": ["p2c", "c2p"], "share_att_key": True}
         sizes |= {"norm_rel_ebd": "layer_norm", "position_biased_input": False, "type_vocab_size": 0}
     if kind == "modernbert":
-        sizes |= {"global_attn_every_n_layers": 2, "local_attention": 16, "reference_compile": False}
-    config = _config(kind, tokenizer, sizes)
-    config.pad_token_id = tokenizer.pad_token_id
+        sizes |= {"global_attn_every_n_layers": 2, "local_attention": 16}
+        sizes |= {"cls_token_id": tokenizer.cls_token_id, "sep_token_id": tokenizer.sep_token_id}
+    config = _config(kind, tokenizer, sizes | {"pad_token_id": tokenizer.pad_token_id})
     return _save(folder, config, tokenizer, seed, masked=True)
 
 

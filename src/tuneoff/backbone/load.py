@@ -1,35 +1,56 @@
 """Weights and tokenizer of a resolved backbone, ready for a method."""
 
+import copy
 import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import nn
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging
 
 from tuneoff.backbone.facts import BackboneFacts
 from tuneoff.backbone.resolve import Resolved
-from tuneoff.errors import BackboneError
+from tuneoff.errors import BackboneError, short
+from tuneoff.hub import SHOWN_CHARACTERS
 
 
 def load_tokenizer(resolved: Resolved, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
     """The tokenizer, with a pad token: its own, else the end-of-text token.
 
     Raises:
-        BackboneError: there is no tokenizer, or nothing to pad with.
+        BackboneError: there is no tokenizer, it knows no words, it needs the repository's own code, or there is nothing to pad with.
     """
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             resolved.folder, trust_remote_code=trust_remote_code, local_files_only=True
         )
-    except (ValueError, OSError, KeyError, TypeError) as error:
-        raise BackboneError("backbone.no_tokenizer", where=resolved.name, reason=str(error).splitlines()[0]) from error
+    except Exception as error:  # tokenizers raises bare Exception for a broken file.
+        key = "backbone.remote_code" if not trust_remote_code and _has_own_tokenizer(resolved) else "backbone.no_tokenizer"
+        raise BackboneError(key, where=resolved.name, reason=_reason(error)) from error
+    # For a repository without tokenizer files transformers makes one that knows nothing but its special tokens.
+    if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):
+        raise BackboneError("backbone.no_vocabulary", where=resolved.name)
     if tokenizer.pad_token_id is None:
         fallback = tokenizer.eos_token or tokenizer.unk_token
         if fallback is None:
             raise BackboneError("backbone.no_pad", where=resolved.name)
         tokenizer.pad_token = fallback
     return tokenizer
+
+
+def _has_own_tokenizer(resolved: Resolved) -> bool:
+    try:
+        return "AutoTokenizer" in json.loads((resolved.folder / "tokenizer_config.json").read_bytes())["auto_map"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+
+
+def _reason(error: Exception) -> str:
+    return short(" ".join(str(error).split()) or type(error).__name__, SHOWN_CHARACTERS)
 
 
 def tokenizer_hash(tokenizer: PreTrainedTokenizerBase) -> str:
@@ -54,36 +75,62 @@ def load_classifier(
         resolved: where it lies.
         facts: of the same backbone, with the study's number of labels.
         pad_token_id: set on the model's configuration.
-        head_seed: head weights that the checkpoint lacks are drawn from this seed, the same for every method.
+        head_seed: head weights that the checkpoint lacks, or has for another number of labels, are drawn from this seed,
+            the same for every method.
         dtype: of the weights.
         trust_remote_code: as in the study file.
         options: further arguments of ``from_pretrained``, such as ``quantization_config``.
 
     Raises:
-        BackboneError: transformers cannot load it.
+        BackboneError: transformers cannot load it, weights of the backbone are missing or of another shape, or the
+            tokenizer pads with a token that the backbone has no embedding for.
     """
-    config = facts.config
+    config = copy.deepcopy(facts.config)
+    vocabulary = getattr(config, "vocab_size", None)
+    if vocabulary is not None and pad_token_id >= vocabulary:
+        raise BackboneError("backbone.pad_outside", where=resolved.name, token=pad_token_id, vocabulary=vocabulary)
     config.pad_token_id = pad_token_id
     try:
-        model, info = AutoModelForSequenceClassification.from_pretrained(
-            resolved.folder,
-            config=config,
-            dtype=dtype,
-            use_safetensors=True,
-            local_files_only=True,
-            trust_remote_code=trust_remote_code,
-            output_loading_info=True,
-            **options,
-        )
+        with _quiet():
+            model, info = AutoModelForSequenceClassification.from_pretrained(
+                resolved.folder,
+                config=config,
+                dtype=dtype,
+                use_safetensors=True,
+                local_files_only=True,
+                trust_remote_code=trust_remote_code,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
+                **options,
+            )
     except (OSError, ValueError, RuntimeError) as error:
-        raise BackboneError("backbone.cannot_load", where=resolved.name, reason=str(error).splitlines()[0]) from error
-    lost = [name for name in info["missing_keys"] if name.startswith(facts.base_prefix + ".") and "pooler" not in name]
+        raise BackboneError("backbone.cannot_load", where=resolved.name, reason=_reason(error)) from error
+    base = facts.base_prefix + "."
+    lost = sorted(name for name in info["missing_keys"] if name.startswith(base) and "pooler" not in name)
     if lost:
         raise BackboneError("backbone.incomplete", where=resolved.name, count=len(lost), first=lost[0])
+    misshapen = sorted((name, tuple(has), tuple(wants)) for name, has, wants in info["mismatched_keys"])
+    for name, has, wants in misshapen:
+        if name.startswith(base):
+            raise BackboneError("backbone.wrong_shape", where=resolved.name, first=name, has=has, wants=wants)
     for part in facts.head:
         model.get_submodule(part).float()  # So that a head drawn for a bf16 backbone is the same as for an fp32 one.
-    draw_missing(model, set(info["missing_keys"]), head_seed)
+    draw_missing(model, set(info["missing_keys"]) | {name for name, _, _ in misshapen}, head_seed)
     return model
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without transformers' table of missing weights and its bar: what matters of them is checked here."""
+    verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bar:
+            logging.enable_progress_bar()
 
 
 def draw_missing(model: nn.Module, names: set[str], seed: int) -> None:

@@ -159,7 +159,7 @@ def _hub(name: str, trust_remote_code: bool) -> Resolved:
     except Exception as error:  # The client's failures have no common base: the hub's, httpx's, xet's, the disk's.
         trouble = diagnose(error)
         raise BackboneError(
-            f"backbone.{trouble.kind}",
+            "backbone.offline" if trouble.kind == "failed" else f"backbone.{trouble.kind}",
             where=name,
             repository=repository,
             revision=revision or "main",

@@ -1,11 +1,10 @@
 """Rows, splits and tokens. Texts stay byte-identical; labels come from train."""
 
 from tuneoff.data.load import load_splits
-from tuneoff.data.peek import column_names
 from tuneoff.data.prepared import load_prepared, save_prepared
+from tuneoff.data.readers import READERS, column_names
 from tuneoff.data.report import DataReport, Finding, describe
 from tuneoff.data.splits import SPLITS, Rows, Splits
-from tuneoff.data.table import READERS
 from tuneoff.data.tokens import Tokens, tokenise
 
 __all__ = [

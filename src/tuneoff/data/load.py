@@ -1,15 +1,20 @@
 """A data section of a study file → :class:`Splits`."""
 
 from pathlib import Path
+from typing import Final
+
+import numpy as np
 
 from tuneoff.data.hub import read_hub
-from tuneoff.data.samples import check_name, sample_rows, sample_unlabelled
-from tuneoff.data.splits import Rows, Splits, check_labels, label_order, rows_of, stratified_pick
-from tuneoff.data.table import read_table
-from tuneoff.errors import DataError
+from tuneoff.data.readers import read_table
+from tuneoff.data.samples import sample_rows, sample_unlabelled
+from tuneoff.data.splits import Rows, Splits, check_labels, label_order, limited, rows_of, split_off
+from tuneoff.errors import DataError, short
+from tuneoff.seeds import seed_for
 from tuneoff.spec import DataSpec, Source
 
-DEFAULT_VALIDATION, DEFAULT_TEST = 0.1, 0.2
+#: A label column with more classes than this, most of them on one or two rows, is an id or a measurement.
+MANY_CLASSES: Final = 20
 
 
 def load_splits(spec: DataSpec, folder: Path) -> Splits:
@@ -23,60 +28,85 @@ def load_splits(spec: DataSpec, folder: Path) -> Splits:
         DataError: anything wrong with the data, with file and line.
     """
     train = _rows(spec.train, "train", spec, folder)
+    file = train.places[0].rsplit(":", 1)[0]
+    _check_classes(train, spec.label, file)
     count = len(train)
     held: dict[str, Rows] = {}
-    for number, name in enumerate(("test", "validation")):
-        source = getattr(spec, name)
-        if source is None and spec.train.sample:
-            source = spec.train
-        elif source is None:
-            source = Source(share=DEFAULT_TEST if name == "test" else DEFAULT_VALIDATION)
+    for name, source in spec.held_out.items():
         if source.share is None:
             held[name] = _rows(source, name, spec, folder)
-            continue
-        chosen, left = stratified_pick(train, max(1, round(source.share * count)), seed=spec.split_seed * 2 + number)
-        held[name], train = train.take(chosen), train.take(left)
-    train = _limited(train, spec.limit.train, spec.split_seed)
-    labels = label_order(train.labels)
-    if len(labels) < 2:
-        raise DataError(
-            "data.one_class", where=train.places[0].rsplit(":", 1)[0] if train.places else "train", label=labels[0] if labels else ""
-        )
+        else:
+            held[name], train = split_off(train, max(1, round(source.share * count)), seed_for("split", name, spec.split_seed))
+            if not len(held[name]):
+                raise DataError("data.too_few_to_split", where=file, rows=count, split=name)
+    train = _limited(train, "train", spec)
     dropped: list[str] = []
     for name, rows in held.items():
         kept, gone = check_labels(train, rows, spec.unseen_labels)
-        held[name] = _limited(kept, getattr(spec.limit, name), spec.split_seed)
+        held[name] = _limited(kept, name, spec)
         dropped += gone
-        if not len(held[name]):
-            raise DataError("data.empty_split", where=name)
-    return Splits(train, held["validation"], held["test"], labels, _unlabelled(spec, folder), dropped)
+        if not len(kept):
+            raise DataError("data.empty_split", where=rows.places[0].rsplit(":", 1)[0], split=name)
+    return Splits(train, held["validation"], held["test"], label_order(train.labels), _unlabelled(spec, folder), dropped)
 
 
-def _limited(rows: Rows, limit: int | None, seed: int) -> Rows:
-    return rows if limit is None or limit >= len(rows) else rows.take(stratified_pick(rows, limit, seed)[0])
+def _check_classes(train: Rows, column: str, file: str) -> None:
+    labels = label_order(train.labels)
+    if len(labels) < 2:
+        raise DataError("data.one_class", where=file, column=column, label=short(labels[0]), rows=len(train))
+    if len(forms := {label.strip(): label for label in labels}) < len(labels):
+        first = next(label for label in labels if forms[label.strip()] != label)
+        places = {label: train.places[train.labels.index(label)] for label in (first, forms[first.strip()])}
+        shown = " ≠ ".join(f'{place} "{short(label)}"' for label, place in places.items())
+        raise DataError("data.label_blanks", where=file, column=column, labels=shown)
+    measured = all(map(_is_number, labels)) and not all(float(label).is_integer() for label in labels)
+    if len(labels) > MANY_CLASSES and len(train) < (10 if measured else 2) * len(labels):
+        shown = ", ".join(f'"{short(label)}"' for label in labels[:3])
+        raise DataError("data.not_classes", where=file, column=column, classes=len(labels), rows=len(train), examples=shown)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return bool(np.isfinite(float(text)))
+    except ValueError:
+        return False
+
+
+def _limited(rows: Rows, split: str, spec: DataSpec) -> Rows:
+    limit: int | None = getattr(spec.limit, split)
+    kept = limited(rows, limit, seed_for("limit", split, spec.split_seed))
+    if split == "train" and (lost := set(rows.labels) - set(kept.labels)):
+        raise DataError("data.limit_too_small", where="data.limit", limit=limit, classes=len(set(rows.labels)), label=short(min(lost)))
+    return kept
 
 
 def _rows(source: Source, split: str, spec: DataSpec, folder: Path) -> Rows:
     columns = (*spec.text_columns, spec.label)
     if source.sample:
-        check_name(source.sample)
         return sample_rows(source.sample, split)
     if source.hub:
         return rows_of(read_hub(source.hub, columns), spec)
     assert source.file is not None
-    return rows_of(read_table(folder / source.file, columns, spec.encoding, source.file), spec)
+    return rows_of(read_table(_path(folder, source.file), columns, spec.encoding, source.file), spec)
+
+
+def _path(folder: Path, file: str) -> Path:
+    return folder / Path(file).expanduser()
 
 
 def _unlabelled(spec: DataSpec, folder: Path) -> list[str]:
-    source = spec.unlabelled
+    source, column = spec.unlabelled, spec.text_columns[0]
     if source is None:
         texts = sample_unlabelled(spec.train.sample) if spec.train.sample else []
     elif source.sample:
         texts = sample_unlabelled(source.sample)
     elif source.hub:
-        texts = read_hub(source.hub, spec.text_columns[:1]).columns[spec.text_columns[0]]
-    elif source.file:
-        texts = read_table(folder / source.file, spec.text_columns[:1], spec.encoding, source.file).columns[spec.text_columns[0]]
+        texts = read_hub(source.hub, [column]).columns[column]
     else:
-        raise DataError("data.unlabelled_share", where="unlabelled")
-    return texts[: spec.limit.unlabelled]
+        assert source.file is not None
+        texts = read_table(_path(folder, source.file), [column], spec.encoding, source.file).columns[column]
+    limit = spec.limit.unlabelled
+    if limit is None or limit >= len(texts):
+        return texts
+    chosen = np.random.default_rng(seed_for("limit", "unlabelled", spec.split_seed)).choice(len(texts), limit, replace=False)
+    return [texts[i] for i in sorted(chosen)]

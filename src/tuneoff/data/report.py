@@ -2,21 +2,28 @@
 
 import unicodedata
 from collections import Counter, defaultdict
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, TypeAlias
 
 from tuneoff.data.splits import SPLITS, Splits, duplicate_key
+from tuneoff.errors import short
 
 SHOWN = 5
+#: A class with fewer training rows is hardly learnt.
+RARE = 10
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One fact about the data: how many rows, with examples of where."""
+    """One fact about the data: how many rows, with examples of where.
+
+    ``shares`` is the part of a split's rows that it concerns, where that matters.
+    """
 
     name: str
     count: int
     examples: list[str]
+    shares: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -40,47 +47,25 @@ class DataReport:
         return asdict(self) | {"majority_share": self.majority_share}
 
 
+Row: TypeAlias = tuple[str, int]
+
+
 def describe(splits: Splits) -> DataReport:
     """Count what is there and what is odd. Reads test texts only to warn about overlap; nothing is selected by it."""
-    keys = {name: [duplicate_key(text) for text in splits[name].texts] for name in SPLITS}
-    everywhere = [(key, name, i) for name in SPLITS for i, key in enumerate(keys[name])]
-    groups: dict[str, list[tuple[str, int]]] = defaultdict(list)
-    for key, name, i in everywhere:
-        groups[key].append((name, i))
-
-    def place(member: tuple[str, int]) -> str:
-        return splits[member[0]].places[member[1]]
-
-    def label(member: tuple[str, int]) -> str:
-        return splits[member[0]].labels[member[1]]
-
-    together = [" = ".join(map(place, members[:2])) for members in groups.values() if len(members) > 1]
-    duplicates = sum(len(members) - 1 for members in groups.values())
-    trained = {key: i for i, key in enumerate(keys["train"])}
-    overlap = [
-        f"{splits[name].places[i]} = {splits.train.places[trained[key]]}"
-        for name in ("validation", "test")
-        for i, key in enumerate(keys[name])
-        if key in trained
-    ]
-    torn = [
-        " ≠ ".join(f"{place(m)} {label(m)}" for m in members[:2]) for members in groups.values() if len({label(m) for m in members}) > 1
-    ]
-    empty = [splits[n].places[i] for key, n, i in everywhere if not key.replace("\x1e", "").strip()]
-    decomposed = [
-        splits[n].places[i]
-        for n in SPLITS
-        for i, text in enumerate(splits[n].texts)
-        if any(not unicodedata.is_normalized("NFC", p) for p in text)
-    ]
+    groups: dict[str, list[Row]] = defaultdict(list)
+    for name in SPLITS:
+        for i, text in enumerate(splits[name].texts):
+            groups[duplicate_key(text)].append((name, i))
+    repeated = [rows for rows in groups.values() if len(rows) > 1]
     classes = {name: dict(Counter(splits[name].labels)) for name in SPLITS}
-    rare = [f"{name} ({classes['train'][name]})" for name in splits.labels if classes["train"][name] < 10]
+    rare = [f"{name} ({classes['train'][name]})" for name in splits.labels if classes["train"][name] < RARE]
+    blank = [row for key, rows in groups.items() if not key.strip() for row in rows]
     candidates = [
-        Finding("duplicates", duplicates, together[:SHOWN]),
-        Finding("overlap", len(overlap), overlap[:SHOWN]),
-        Finding("two_labels", len(torn), torn[:SHOWN]),
-        Finding("empty", len(empty), empty[:SHOWN]),
-        Finding("decomposed", len(decomposed), decomposed[:SHOWN]),
+        Finding("duplicates", sum(len(rows) - 1 for rows in repeated), [_equal(splits, *rows[:2]) for rows in repeated[:SHOWN]]),
+        _overlap(splits, repeated),
+        _two_labels(splits, repeated),
+        Finding("empty", len(blank), [_place(splits, row) for row in blank[:SHOWN]]),
+        _decomposed(splits, groups),
         Finding("rare_classes", len(rare), rare[:SHOWN]),
         Finding("dropped", len(splits.dropped), splits.dropped[:SHOWN]),
     ]
@@ -91,3 +76,48 @@ def describe(splits: Splits) -> DataReport:
         content_hash=splits.content_hash,
         findings=[finding for finding in candidates if finding.count],
     )
+
+
+def _place(splits: Splits, row: Row) -> str:
+    return splits[row[0]].places[row[1]]
+
+
+def _equal(splits: Splits, one: Row, other: Row) -> str:
+    return f"{_place(splits, one)} = {_place(splits, other)}"
+
+
+def _overlap(splits: Splits, repeated: list[list[Row]]) -> Finding:
+    """Validation and test rows whose text is a training row's as well: they are known already when they are judged."""
+    pairs = [(row, rows[0]) for rows in repeated if rows[0][0] == "train" for row in rows if row[0] != "train"]
+    counts = Counter(row[0] for row, _ in pairs)
+    shares = {name: counts[name] / len(splits[name]) for name in SPLITS if counts[name]}
+    return Finding("overlap", len(pairs), [_equal(splits, *pair) for pair in pairs[:SHOWN]], shares)
+
+
+def _two_labels(splits: Splits, repeated: list[list[Row]]) -> Finding:
+    """Texts that carry different labels: no model can be right about both."""
+
+    def label(row: Row) -> str:
+        return splits[row[0]].labels[row[1]]
+
+    torn = [(rows[0], other) for rows in repeated if (other := next((row for row in rows if label(row) != label(rows[0])), None))]
+    examples = [f"{_place(splits, one)} {short(label(one))} ≠ {_place(splits, other)} {short(label(other))}" for one, other in torn[:SHOWN]]
+    return Finding("two_labels", len(torn), examples)
+
+
+def _decomposed(splits: Splits, groups: dict[str, list[Row]]) -> Finding:
+    """Rows not in Unicode NFC. One whose composed twin is there too comes first: a reader sees no difference, a tokenizer does."""
+
+    def composed(row: Row) -> bool:
+        return all(unicodedata.is_normalized("NFC", part) for part in splits[row[0]].texts[row[1]])
+
+    twins: list[str] = []
+    alone: list[str] = []
+    for rows in groups.values():
+        if odd := [row for row in rows if not composed(row)]:
+            twin = next((row for row in rows if composed(row)), None)
+            if twin:
+                twins += [_equal(splits, row, twin) for row in odd]
+            else:
+                alone += [_place(splits, row) for row in odd]
+    return Finding("decomposed", len(twins) + len(alone), [*twins, *alone][:SHOWN])

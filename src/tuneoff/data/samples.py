@@ -6,6 +6,7 @@ from importlib.resources import files
 
 from tuneoff.data.splits import Rows
 from tuneoff.errors import DataError
+from tuneoff.spec import nearest
 
 SAMPLES = {"finance-en": "en", "finance-ko": "ko"}
 
@@ -17,7 +18,8 @@ def check_name(name: str) -> None:
         DataError: with the names there are.
     """
     if name not in SAMPLES:
-        raise DataError("data.unknown_sample", where=f"sample:{name}", known=", ".join(f"sample:{known}" for known in SAMPLES))
+        known = ", ".join(f"sample:{known}" for known in SAMPLES)
+        raise DataError("data.unknown_sample", where=f"sample:{name}", nearest=nearest(name, SAMPLES), known=known)
 
 
 @cache

@@ -1,20 +1,23 @@
 """Rows → train, validation and test with one label map and a content hash."""
 
 import hashlib
+import json
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
 from tuneoff.data.table import Table
-from tuneoff.errors import DataError
-from tuneoff.spec import DataSpec
+from tuneoff.errors import DataError, short
+from tuneoff.spec import DataSpec, nearest
 
 SPLITS = ("train", "validation", "test")
 SHOWN_LINES = 5
+SHOWN_LABELS = 10
 
 
 @dataclass(frozen=True)
@@ -59,25 +62,24 @@ class Splits:
     @cached_property
     def content_hash(self) -> str:
         """SHA-256 over every text and label of every split and the label map: the identity of the data."""
-        digest = hashlib.sha256()
-        for name in SPLITS:
-            digest.update(f"\x1d{name}".encode())
-            for text, label in zip(self[name].texts, self[name].labels, strict=True):
-                digest.update("\x1e".join((*text, label)).encode("utf-8", "surrogatepass") + b"\x1f")
-        digest.update("\x1e".join(self.labels).encode())
-        return digest.hexdigest()
+        return digest_of({"labels": self.labels} | {name: [self[name].texts, self[name].labels] for name in SPLITS})
 
     @cached_property
     def corpus(self) -> list[str]:
         """Texts for continued pretraining: unlabelled and training texts, each once, nothing of validation or test."""
-        held_out = {part for name in ("validation", "test") for text in self[name].texts for part in text}
+        held_out = {duplicate_key((part,)) for name in ("validation", "test") for text in self[name].texts for part in text}
         seen = dict.fromkeys([*self.unlabelled, *(part for text in self.train.texts for part in text)])
-        return [text for text in seen if text.strip() and text not in held_out]
+        return [text for text in seen if (key := duplicate_key((text,))) and key not in held_out]
 
     @cached_property
     def corpus_hash(self) -> str:
         """SHA-256 of :attr:`corpus`."""
-        return hashlib.sha256("\x1e".join(self.corpus).encode("utf-8", "surrogatepass")).hexdigest()
+        return digest_of(self.corpus)
+
+
+def digest_of(content: object) -> str:
+    """SHA-256 of texts in lists: no two contents share a spelling, whatever characters the texts hold."""
+    return hashlib.sha256(json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def rows_of(table: Table, spec: DataSpec) -> Rows:
@@ -88,58 +90,100 @@ def rows_of(table: Table, spec: DataSpec) -> Rows:
     """
     labels = table.columns[spec.label]
     if blank := [line for line, label in zip(table.lines, labels, strict=True) if not label.strip()]:
-        shown = ", ".join(map(str, blank[:SHOWN_LINES])) + (", …" if len(blank) > SHOWN_LINES else "")
-        raise DataError("data.blank_label", where=table.name, column=spec.label, count=len(blank), lines=shown)
+        lines = ", ".join(map(str, blank[:SHOWN_LINES])) + (", …" if len(blank) > SHOWN_LINES else "")
+        raise DataError("data.blank_label", where=f"{table.name}:{blank[0]}", column=spec.label, count=len(blank), lines=lines)
     texts = list(zip(*(table.columns[column] for column in spec.text_columns), strict=True))
     return Rows(texts, labels, [f"{table.name}:{line}" for line in table.lines])
 
 
 def duplicate_key(text: tuple[str, ...]) -> str:
     """Rows with the same key are the same text to a reader: NFC, white space folded."""
-    return "\x1e".join(" ".join(unicodedata.normalize("NFC", part).split()) for part in text)
+    parts = [" ".join(unicodedata.normalize("NFC", part).split()) for part in text]
+    return parts[0] if len(parts) == 1 else "\x1e".join(parts)
 
 
-def stratified_pick(rows: Rows, count: int, seed: int) -> tuple[list[int], list[int]]:
-    """Choose about ``count`` rows, each label in its share, rows of the same text together.
+def split_off(rows: Rows, count: int, seed: int) -> tuple[Rows, Rows]:
+    """Take about ``count`` rows out, each label in its share, rows of the same text together.
+
+    No label loses its last row: training must know every label that is to be judged.
 
     Args:
         rows: what to choose from.
-        count: number of rows to choose.
+        count: number of rows to take out.
         seed: same seed, same choice.
 
     Returns:
-        Row numbers chosen and left, each in file order.
+        The rows taken out and the rows left, each in file order.
     """
-    groups: dict[str, list[int]] = defaultdict(list)
+    left = Counter(rows.labels)
+
+    def may_go(members: list[int]) -> bool:
+        going = Counter(rows.labels[i] for i in members)
+        if any(left[label] == number for label, number in going.items()):
+            return False
+        left.subtract(going)
+        return True
+
+    chosen = set(_pick(_groups(rows), count, seed, may_go, at_least=0))
+    return rows.take(sorted(chosen)), rows.take([i for i in range(len(rows)) if i not in chosen])
+
+
+def limited(rows: Rows, limit: int | None, seed: int) -> Rows:
+    """At most ``limit`` rows, each label in its share but with one at least, rows of the same text together."""
+    if limit is None or limit >= len(rows):
+        return rows
+    return rows.take(sorted(_pick(_groups(rows), limit, seed, lambda members: True, at_least=1)))
+
+
+def _groups(rows: Rows) -> dict[str, list[list[int]]]:
+    """Row numbers of each text, by the text's (most common) label."""
+    by_text: dict[str, list[int]] = defaultdict(list)
     for number, text in enumerate(rows.texts):
-        groups[duplicate_key(text)].append(number)
+        by_text[duplicate_key(text)].append(number)
     by_label: dict[str, list[list[int]]] = defaultdict(list)
-    for members in groups.values():
-        by_label[Counter(rows.labels[i] for i in members).most_common(1)[0][0]].append(members)
+    for members in by_text.values():
+        labels = [rows.labels[i] for i in members]
+        by_label[labels[0] if len(labels) == 1 else Counter(labels).most_common(1)[0][0]].append(members)
+    return by_label
+
+
+def _pick(
+    groups: dict[str, list[list[int]]], count: int, seed: int, allowed: Callable[[list[int]], bool], at_least: Literal[0, 1]
+) -> list[int]:
+    """Choose groups of at most ``count`` rows in all: first each label its share, then whatever still fits."""
     generator = np.random.default_rng(seed)
-    sizes = {label: sum(map(len, members)) for label, members in by_label.items()}
-    quotas = _quotas(sizes, count)
+    quotas = _quotas({label: sum(map(len, members)) for label, members in groups.items()}, count, at_least)
     chosen: list[int] = []
-    for label in sorted(by_label):
+    left: list[list[int]] = []
+    for label in sorted(groups):
         room = quotas[label]
-        for index in generator.permutation(len(by_label[label])):
-            members = by_label[label][index]
-            if len(members) <= room:
+        for index in generator.permutation(len(groups[label])):
+            members = groups[label][index]
+            if len(members) <= room and allowed(members):
                 chosen += members
                 room -= len(members)
-            if not room:
-                break
-    inside = set(chosen)
-    return sorted(inside), [number for number in range(len(rows)) if number not in inside]
+            else:
+                left.append(members)
+    for index in generator.permutation(len(left)):
+        if len(chosen) == count:
+            break
+        if len(chosen) + len(left[index]) <= count and allowed(left[index]):
+            chosen += left[index]
+    return chosen
 
 
-def _quotas(sizes: dict[str, int], count: int) -> dict[str, int]:
-    """Share ``count`` among labels in proportion to their sizes (largest remainders)."""
+def _quotas(sizes: dict[str, int], count: int, at_least: int) -> dict[str, int]:
+    """Share ``count`` among labels in proportion to their sizes (largest remainders), if it reaches with so many for each."""
     total = sum(sizes.values())
     exact = {label: min(count, total) * size / total for label, size in sizes.items()}
     quotas = {label: int(value) for label, value in exact.items()}
     for label in sorted(exact, key=lambda label: (quotas[label] - exact[label], label))[: min(count, total) - sum(quotas.values())]:
         quotas[label] += 1
+    if at_least * len(sizes) <= count:
+        for label in sorted(sizes):
+            if quotas[label] < at_least:
+                quotas[max(quotas, key=lambda label: (quotas[label], label))] -= at_least - quotas[label]
+                quotas[label] = at_least
     return quotas
 
 
@@ -165,8 +209,16 @@ def check_labels(train: Rows, other: Rows, unseen: str) -> tuple[Rows, list[str]
     if not strange:
         return other, []
     if unseen == "error":
-        shown = ", ".join(f'{other.places[i]} "{other.labels[i]}"' for i in strange[:SHOWN_LINES])
-        names = ", ".join(label_order(train.labels)[:10])
-        raise DataError("data.unseen_label", where=other.places[strange[0]], count=len(strange), lines=shown, known=names)
+        names = label_order(train.labels)
+        first = other.labels[strange[0]]
+        raise DataError(
+            "data.unseen_label",
+            where=other.places[strange[0]],
+            label=short(first),
+            nearest=nearest(first, names),
+            known=", ".join(map(short, names[:SHOWN_LABELS])) + (", …" if len(names) > SHOWN_LABELS else ""),
+            count=len(strange),
+            lines=", ".join(f'{other.places[i]} "{short(other.labels[i])}"' for i in strange[:SHOWN_LINES]),
+        )
     outside = set(strange)
     return other.take([i for i in range(len(other)) if i not in outside]), [other.places[i] for i in strange]

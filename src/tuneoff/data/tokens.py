@@ -1,15 +1,17 @@
-"""Texts → token arrays, once per content, tokenizer and length; kept on disk and read back by memory map."""
+"""Texts → token arrays, once per content, tokenizer and length; kept on disk and read back."""
 
-import hashlib
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from tuneoff.data.files import publish
+from tuneoff.data.splits import digest_of
 
 ENCODE_ROWS = 4096
 
@@ -17,7 +19,8 @@ ENCODE_ROWS = 4096
 class Tokenizer(Protocol):
     """The part of a Hugging Face tokenizer that this module uses."""
 
-    def __call__(self, text: list[str], text_pair: list[str] | None = None, **options: object) -> dict[str, list[list[int]]]: ...
+    def __call__(self, text: list[str], text_pair: list[str] | None = None, **options: object) -> dict[str, list[list[int]]]:
+        """Token ids (and segment numbers) of each text or pair."""
 
 
 @dataclass(frozen=True)
@@ -63,61 +66,64 @@ def tokenise(
         cache: folder for token files; a file is published whole or not at all.
         split_long: go on with what was cut as further rows, as continued pretraining wants it.
     """
-    digest = hashlib.sha256(f"{tokenizer_hash}\x1d{max_length}\x1d{split_long}\x1d".encode())
-    for text in texts:
-        digest.update("\x1e".join(text).encode("utf-8", "surrogatepass") + b"\x1f")
-    file = cache / f"{digest.hexdigest()[:32]}.safetensors"
-    if not file.exists():
-        _publish(_split(texts, tokenizer, max_length) if split_long else _encode(texts, tokenizer, max_length), file)
-    arrays = load_file(file)
+    digest = digest_of([tokenizer_hash, max_length, split_long, texts])
+    file = cache / f"{digest[:32]}.safetensors"
+    try:
+        arrays = load_file(file)
+    except (FileNotFoundError, SafetensorError):
+        arrays = _split(texts, tokenizer, max_length) if split_long else _encode(texts, tokenizer, max_length)
+        content = save(arrays)
+        publish(file, lambda temporary: temporary.write_bytes(content))
     return Tokens(arrays["ids"], arrays["offsets"], arrays.get("types"), int(arrays["cut"][0]))
 
 
 def _encode(texts: Sequence[tuple[str, ...]], tokenizer: Tokenizer, max_length: int) -> dict[str, np.ndarray]:
     pairs = bool(texts) and len(texts[0]) == 2
-    ids: list[np.ndarray] = []
-    types: list[np.ndarray] = []
+    options = {"padding": False, "return_attention_mask": False, "return_token_type_ids": pairs, "verbose": False}
+
+    def encode(part: Sequence[tuple[str, ...]], **more: object) -> tuple[list[list[int]], list[list[int]]]:
+        second = [text[1] for text in part] if pairs else None
+        encoded = tokenizer([text[0] for text in part], second, **options, **more)
+        return encoded["input_ids"], encoded.get("token_type_ids", [])
+
+    rows: list[list[int]] = []
+    types: list[list[int]] = []
     cut = 0
     for start in range(0, len(texts), ENCODE_ROWS):
         part = texts[start : start + ENCODE_ROWS]
-        first, second = [text[0] for text in part], [text[1] for text in part] if pairs else None
-        options = {"padding": False, "return_attention_mask": False, "return_token_type_ids": pairs, "verbose": False}
-        encoded = tokenizer(first, second, truncation=False, **options)
-        for i, row in enumerate(encoded["input_ids"]):
-            kinds = encoded["token_type_ids"][i] if "token_type_ids" in encoded else None
-            if len(row) > max_length:
-                cut += 1
-                short = tokenizer(first[i : i + 1], second and second[i : i + 1], truncation=True, max_length=max_length, **options)
-                row, kinds = short["input_ids"][0], short["token_type_ids"][0] if kinds is not None else None
-            ids.append(np.asarray(row, dtype=np.int32))
-            if kinds is not None:
-                types.append(np.asarray(kinds, dtype=np.int32))
-    arrays = _arrays(ids, cut)
+        ids, kinds = encode(part, truncation=False)
+        if long := [i for i, row in enumerate(ids) if len(row) > max_length]:
+            cut += len(long)
+            short, short_kinds = encode([part[i] for i in long], truncation=True, max_length=max_length)
+            for n, i in enumerate(long):
+                ids[i] = short[n]
+                if kinds:
+                    kinds[i] = short_kinds[n]
+        rows += ids
+        types += kinds
+    arrays = _arrays(rows, cut)
     if types:
-        arrays["types"] = np.concatenate(types)
+        arrays["types"] = _flat(types)
     return arrays
 
 
 def _split(texts: Sequence[tuple[str, ...]], tokenizer: Tokenizer, max_length: int) -> dict[str, np.ndarray]:
-    ids: list[np.ndarray] = []
+    rows: list[list[int]] = []
     for start in range(0, len(texts), ENCODE_ROWS):
         part = [" ".join(text) for text in texts[start : start + ENCODE_ROWS]]
-        encoded = tokenizer(part, truncation=True, max_length=max_length, return_overflowing_tokens=True, return_attention_mask=False)
-        ids += [np.asarray(row, dtype=np.int32) for row in encoded["input_ids"]]
-    return _arrays(ids, 0)
+        rows += tokenizer(part, truncation=True, max_length=max_length, return_overflowing_tokens=True, return_attention_mask=False)[
+            "input_ids"
+        ]
+    return _arrays(rows, 0)
 
 
-def _arrays(ids: list[np.ndarray], cut: int) -> dict[str, np.ndarray]:
+def _flat(rows: list[list[int]]) -> np.ndarray:
+    return np.fromiter(chain.from_iterable(rows), dtype=np.int32, count=sum(map(len, rows)))
+
+
+def _arrays(rows: list[list[int]], cut: int) -> dict[str, np.ndarray]:
     return {
-        "ids": np.concatenate(ids) if ids else np.zeros(0, np.int32),
-        "offsets": np.cumsum([0, *map(len, ids)]).astype(np.int64),
+        "ids": _flat(rows),
+        "offsets": np.cumsum([0, *map(len, rows)]).astype(np.int64),
         "cut": np.array([cut], dtype=np.int64),
     }
-
-
-def _publish(arrays: dict[str, np.ndarray], file: Path) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=file.parent, suffix=".part")
-    os.close(handle)
-    save_file(arrays, temporary)
-    os.replace(temporary, file)

@@ -56,7 +56,11 @@ class PeftMethod(Method):
         if not config.is_prompt_learning:
             config.modules_to_save = list(backbone.head)
         with _known_warnings():
-            return self._declare(get_peft_model(model, config))
+            wrapped = get_peft_model(model, config)
+        # The artefact names the backbone as the study does, not the folder of this machine that it was loaded from.
+        config.base_model_name_or_path = backbone.name
+        config.revision = None if ":" in backbone.revision else backbone.revision
+        return self._declare(wrapped)
 
     def _declare(self, wrapped: "nn.Module") -> Adapted:
         trainable = [name for name, parameter in wrapped.named_parameters() if parameter.requires_grad]
@@ -70,16 +74,38 @@ class PeftMethod(Method):
         model.save_pretrained(folder, save_embedding_layers=False)
 
     def load(self, model: "nn.Module", backbone: "BackboneFacts", folder: Path) -> Adapted:
-        """PEFT's own loading."""
-        from peft import PeftModel
+        """Attach as before, then take the trained weights.
 
-        base: Any = model
-        with _known_warnings():
-            return self._declare(PeftModel.from_pretrained(base, folder, is_trainable=True))
+        PEFT's own loading would do for prediction, but refuses to make a loaded prefix trainable.
+
+        Raises:
+            KeyError: the folder lacks a declared parameter.
+        """
+        import torch
+        from peft import load_peft_weights, set_peft_model_state_dict
+
+        adapted = self.attach(model, backbone, torch.Generator().manual_seed(0))
+        wrapped: Any = adapted.model
+        weights = load_peft_weights(str(folder), device="cpu")
+        missing = set_peft_model_state_dict(wrapped, weights).missing_keys
+        # A prefix is stored under a name of its own and loaded strictly, although it is reported as missing.
+        lost = {name for name in adapted.trainable if name in missing and not name.startswith("prompt_encoder.")}
+        if lost:
+            raise KeyError(f"{folder}: no {', '.join(sorted(lost))}")
+        return adapted
 
     def merge(self, adapted: Adapted) -> "nn.Module":
-        """PEFT's own merging."""
+        """PEFT's own merging, with the trained head put in its place beforehand.
+
+        PEFT 0.21 puts it back itself under LoRA, but under IA³ only where it is a single linear layer.
+        """
+        from peft.utils import ModulesToSaveWrapper
+
         model: Any = adapted.model
+        inner: nn.Module = model.get_base_model()
+        for name, module in list(inner.named_modules()):
+            if isinstance(module, ModulesToSaveWrapper):
+                inner.set_submodule(name, module.modules_to_save[model.active_adapter])
         merged: nn.Module = model.merge_and_unload()
         return merged
 

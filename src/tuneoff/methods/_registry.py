@@ -99,10 +99,10 @@ def choose(entry: MethodEntry, where: str = "methods", parameter_where: dict[str
         if problem["type"] == "extra_forbidden":
             fields = sorted(kind.Config.model_fields)
             raise UsageError(
-                "method.unknown_parameter", where=place, method=name, parameter=key, nearest=nearest(key, fields), known=", ".join(fields)
+                "method.unknown_parameter", where=place, method=name, key=key, nearest=nearest(key, fields), known=", ".join(fields)
             ) from error
         detail = problem["msg"].removeprefix("Value error, ")
-        raise UsageError("method.bad_parameter", where=place, method=name, parameter=key, problem=detail, value=problem["input"]) from error
+        raise UsageError("method.bad_parameter", where=place, method=name, key=key, problem=detail, value=problem["input"]) from error
     return Chosen(entry.label, name, pretrain, config)
 
 

@@ -3,11 +3,12 @@
 import importlib.util
 from typing import TYPE_CHECKING, Any
 
-from tuneoff.methods._base import MethodFacts
+from tuneoff.methods._base import Adapted, MethodFacts
 from tuneoff.methods.lora import Lora
 
 if TYPE_CHECKING:
     from peft import LoraConfig
+    from torch import nn
 
     from tuneoff.backbone import BackboneFacts
 
@@ -31,16 +32,17 @@ class Qlora(Lora):
         return super().unsupported(backbone) or (None if importlib.util.find_spec("bitsandbytes") else "method.no_bitsandbytes")
 
     def load_options(self, backbone: "BackboneFacts") -> dict[str, Any]:
-        """4-bit NF4, double quantisation, products in bf16."""
-        import torch
+        """4-bit NF4, double quantisation, products in the format that the device is good at."""
         from transformers import BitsAndBytesConfig
+
+        from tuneoff.backbone import dtype_of, pick_device, pick_precision
 
         return {
             "quantization_config": BitsAndBytesConfig(
                 load_in_4bit=True,
                 bnb_4bit_quant_type="nf4",
                 bnb_4bit_use_double_quant=True,
-                bnb_4bit_compute_dtype=torch.bfloat16,
+                bnb_4bit_compute_dtype=dtype_of(pick_precision("auto", pick_device())),
                 llm_int8_skip_modules=[*backbone.head, "pooler"],
             )
         }
@@ -50,3 +52,18 @@ class Qlora(Lora):
         config = super().peft_config(backbone)
         config.target_modules = {name for name in config.target_modules or () if "pooler" not in name}
         return config
+
+    def _declare(self, wrapped: "nn.Module") -> Adapted:
+        """As always, once what bitsandbytes would change in the first forward passes is settled.
+
+        It casts biases to the format of the products, which is done here, before anything is counted or compared. On CPUs with
+        AVX512-BF16 it rearranges the weights at the first evaluation: scales are rounded to bf16 and no gradient passes the
+        layer any more, so that every epoch after a validation would train on wrong gradients. That is turned off.
+        """
+        for module in wrapped.modules():
+            if hasattr(module, "support_avx512bf16_for_cpu"):
+                four_bit: Any = module
+                four_bit.support_avx512bf16_for_cpu = False
+                if four_bit.bias is not None:
+                    four_bit.bias.data = four_bit.bias.data.to(four_bit.compute_dtype)
+        return super()._declare(wrapped)

@@ -15,6 +15,7 @@ from tuneoff.spec.study import (
     TrainSpec,
 )
 from tuneoff.spec.trial import TrialSpec
+from tuneoff.spec.wrong import explain
 
 __all__ = [
     "STUDY_FILE",
@@ -31,6 +32,7 @@ __all__ = [
     "StudySpec",
     "TrainSpec",
     "TrialSpec",
+    "explain",
     "load",
     "nearest",
     "validate",

@@ -72,6 +72,7 @@ _EXPLAINED = {
     "expected ',' or ']'": "study.open_bracket",
     "expected ',' or '}'": "study.open_bracket",
     "found undefined alias": "study.star",
+    "could not determine a constructor for the tag": "study.tag",
 }
 
 

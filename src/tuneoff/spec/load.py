@@ -1,20 +1,25 @@
 """``study.yaml`` and ``--set`` overrides → :class:`StudySpec`, or one clear line on what is wrong."""
 
+import copy
 import difflib
-import types
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin
+from typing import Any, Final, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from tuneoff.errors import UsageError
 from tuneoff.spec.lines import Document, parse, read
 from tuneoff.spec.study import StudySpec
+from tuneoff.spec.units import WRITTEN
+from tuneoff.spec.wrong import explain, shown
 
-STUDY_FILE = "study.yaml"
+STUDY_FILE: Final = "study.yaml"
+#: Looked for beside ``epochs`` by many, but each method has its own.
+LEARNING_RATES: Final = ("lr", "learning_rate", "head_learning_rate")
 
 
 @dataclass(frozen=True)
@@ -52,81 +57,112 @@ def validate(document: Document) -> StudySpec:
     """Turn plain values into a :class:`StudySpec`.
 
     Raises:
-        UsageError: the first thing wrong, in the order of the file.
+        UsageError: the first thing wrong: unknown keys first, then in the order of the file.
     """
     try:
-        return StudySpec.model_validate(document.values)
+        return StudySpec.model_validate(document.values, context={WRITTEN: True})
     except ValidationError as error:
-        problems = error.errors()
+        problems = error.errors(include_url=False)
+        # A list whose entries are wrong is called empty as well: what lies deeper says more.
+        problems = [p for p in problems if not any(q["loc"][: len(p["loc"])] == p["loc"] != q["loc"] for q in problems)]
         order = {key: position for position, key in enumerate(document.places)}
-        first = min(problems, key=lambda p: (p["type"] != "extra_forbidden", order.get(document.nearest_key(p["loc"]) or (), 0)))
-        raise _explain(document, dict(first)) from error
+        first = min(problems, key=lambda p: (p["type"] != "extra_forbidden", order.get(document.nearest_key(p["loc"]), 0)))
+        raise _explain(document, first) from error
 
 
-def _explain(document: Document, problem: dict[str, Any]) -> UsageError:
-    loc: tuple[str | int, ...] = problem["loc"]
+def _explain(document: Document, problem: ErrorDetails) -> UsageError:
+    loc = problem["loc"]
     where = document.where(loc)
-    name = ".".join(str(part) for part in loc)
     match problem["type"]:
+        case "extra_forbidden" if loc[-1] in LEARNING_RATES:
+            return UsageError("study.learning_rate", where=where, key=loc[-1])
         case "extra_forbidden":
-            key = str(loc[-1])
-            known = _fields(StudySpec, loc[:-1])
-            return UsageError("study.unknown_key", where=where, key=key, nearest=nearest(key, known), known=", ".join(known))
+            key, known = str(loc[-1]), _fields(StudySpec, loc[:-1])
+            return UsageError("study.unknown_key", where=where, key=key, nearest=_nearest_key(key, known), known=", ".join(known))
         case "missing":
-            return UsageError("study.missing_key", where=where, key=name)
-        case kind:
-            message = problem["msg"].removeprefix("Value error, ")
-            value = problem["input"] if isinstance(problem["input"], str | int | float | bool) else type(problem["input"]).__name__
-            hint = "" if kind == "value_error" else f" ({value!r})"
-            return UsageError("study.bad_value", where=where, key=name or "study", problem=message + hint)
+            return UsageError("study.missing_key", where=where, key=".".join(map(str, loc)))
+    return UsageError("study.bad_value", where=where, key=_written_path(document.values, loc), problem=explain(problem))
+
+
+def _written_path(values: Any, loc: Sequence[str | int]) -> str:
+    """The part of pydantic's location that a person wrote: not the inner fields that short forms stand for."""
+    written: list[str] = []
+    for part in loc:
+        if isinstance(values, dict) and part in values:
+            written.append(str(part))
+        elif isinstance(values, list) and isinstance(part, int):
+            written.append(f"{written.pop()} #{part + 1}")
+        else:
+            break
+        values = values[part]
+    return ".".join(written)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """`` (did you mean `x`?)`` for a name that is close to a known one, else nothing."""
-    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f" (→ `{found[0]}`?)" if found else ""
+    """`` (→ `x`?)`` for a name that is close to a known one, upper and lower case alike, else nothing."""
+    forms = {_plain(candidate): candidate for candidate in known}
+    found = difflib.get_close_matches(_plain(name), list(forms), n=1, cutoff=0.5)
+    return f" (→ `{forms[found[0]]}`?)" if found else ""
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFC", name).strip().casefold()
+
+
+def _nearest_key(key: str, siblings: list[str]) -> str:
+    """The nearest sibling; where none is near, a key of the same name elsewhere in a study file."""
+    elsewhere = [path for path in _paths(StudySpec) if path.rsplit(".", 1)[-1] == _plain(key)]
+    return nearest(key, siblings) or (f" (→ `{elsewhere[0]}`?)" if elsewhere else "")
+
+
+def _paths(model: type[BaseModel], prefix: str = "") -> list[str]:
+    """Dotted path of every key that a study file may have."""
+    return [
+        path
+        for name, field in model.model_fields.items()
+        for path in (prefix + name, *(p for below in _models(field.annotation) for p in _paths(below, f"{prefix}{name}.")))
+        if name != "methods"
+    ]
 
 
 def _fields(model: type[BaseModel], path: Sequence[str | int]) -> list[str]:
     """Field names allowed at a path below a model."""
-    here: Any = model
+    here: list[type[BaseModel]] = [model]
     for part in path:
-        options = [option for option in _models(here) if isinstance(part, str) and part in option.model_fields]
-        if options:
-            here = options[0].model_fields[str(part)].annotation
-        elif isinstance(part, int):
-            here = next(iter(get_args(here)), here)
-    return sorted({name for option in _models(here) for name in option.model_fields})
+        fields = [option.model_fields[part] for option in here if isinstance(part, str) and part in option.model_fields]
+        here = [below for field in fields for below in _models(field.annotation)] if fields else here
+    return sorted({name for option in here for name in option.model_fields})
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    if get_origin(annotation) in (Union, types.UnionType) or get_args(annotation):
-        return [model for argument in get_args(annotation) for model in _models(argument)]
-    return []
+    return [model for argument in get_args(annotation) for model in _models(argument)]
 
 
 def _override(document: Document, text: str) -> Document:
     """Apply one ``a.b=value``; the path may name a key that the file leaves at its default."""
-    path, equals, value = text.partition("=")
-    if not equals or not path.strip():
-        raise UsageError("study.bad_override", text=text)
-    keys = path.strip().split(".")
+    path, equals, written = text.partition("=")
+    keys, where = path.strip().split("."), f"--set {text}"
+    if not equals or not all(keys):
+        raise UsageError("study.bad_override", where=where)
+    try:
+        value = parse(f"value: {written}" if written.strip() else "value: ''", where).values["value"]
+    except UsageError as error:
+        raise UsageError(error.key, where=where, **error.facts) from error
     if keys[0] not in StudySpec.model_fields:
         known = sorted(StudySpec.model_fields)
-        raise UsageError("study.unknown_key", where=f"--set {text}", key=keys[0], nearest=nearest(keys[0], known), known=", ".join(known))
-    parsed = parse(f"value: {value}" if value.strip() else "value: ''", f"--set {text}").values["value"]
-    values = yaml.safe_load(yaml.safe_dump(document.values, allow_unicode=True)) if document.values else {}
+        raise UsageError("study.unknown_key", where=where, key=keys[0], nearest=_nearest_key(keys[0], known), known=", ".join(known))
+    values = copy.deepcopy(document.values)
     here = values
     for depth, key in enumerate(keys[:-1]):
         below = here.get(key)
         if key == "limit" and isinstance(below, int):
             below = {"train": below}
         if below is not None and not isinstance(below, dict):
-            raise UsageError("study.override_not_a_mapping", where=f"--set {text}", key=".".join(keys[: depth + 1]))
+            raise UsageError("study.override_inside", where=where, key=".".join(keys[: depth + 1]), value=shown(below))
         here[key] = below or {}
         here = here[key]
-    here[keys[-1]] = parsed
+    here[keys[-1]] = value
     places = {key: place for key, place in document.places.items() if key[: len(keys)] != tuple(keys)}
-    return replace(document, values=values, places=places | {tuple(keys): f"--set {text}"})
+    return replace(document, values=values, places=places | {tuple(keys): where})

@@ -1,33 +1,52 @@
 """The study file as typed, frozen values: what a person may write, and nothing else."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from tuneoff.spec.units import Bytes, Seconds
+from tuneoff.spec.wrong import wrong
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
+#: Of train, where a study names neither.
+DEFAULT_SHARES: Final = {"test": 0.2, "validation": 0.1}
 
 
 class Frozen(BaseModel):
-    """Base of everything in a study file: immutable, unknown keys refused."""
+    """Base of everything in a study file: immutable, unknown keys refused, ``true`` is no number."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _truth_is_no_number(cls, value: object, info: ValidationInfo) -> object:
+        annotation = cls.model_fields[info.field_name or ""].annotation
+        if isinstance(value, bool) and not {bool, Any} & {annotation, *get_args(annotation)}:
+            raise wrong("study.no_truth", value)
+        return value
+
+
+def _text(value: object) -> object:
+    return str(value) if isinstance(value, int | float) else value
+
+
+#: A name, which may be written as a number.
+Name = Annotated[str, BeforeValidator(_text), Field(min_length=1)]
 
 
 class HubDataset(Frozen):
     """A data set of the Hugging Face hub, loaded with ``datasets``."""
 
-    path: str
+    path: Name
     name: str | None = None
-    split: str = "train"
+    split: Name = "train"
     revision: str | None = None
 
 
 class Source(Frozen):
     """Where rows come from: exactly one of a file, a bundled sample, a hub data set, or a share of the training rows."""
 
-    file: str | None = None
+    file: str | None = Field(default=None, min_length=1)
     sample: str | None = None
     hub: HubDataset | None = None
     share: float | None = Field(default=None, gt=0, lt=1)
@@ -35,14 +54,14 @@ class Source(Frozen):
     @model_validator(mode="after")
     def _one(self) -> Self:
         if sum(value is not None for value in (self.file, self.sample, self.hub, self.share)) != 1:
-            raise ValueError("give a file, a sample, a hub data set, or a share between 0 and 1")
+            raise wrong("study.one_source", self.model_dump())
         return self
 
 
 def _as_source(value: object) -> object:
     match value:
-        case bool():
-            return value
+        case bool() | list():
+            raise wrong("study.one_source", value)
         case int() | float():
             return {"share": value}
         case str() if value.startswith("sample:"):
@@ -68,17 +87,26 @@ def _as_limits(value: object) -> object:
     return {"train": value} if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def _as_columns(value: object) -> object:
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names) or len(names) not in (1, 2):
+        raise wrong("study.text_columns", value)
+    if len(set(names)) < len(names):
+        raise wrong("study.same_column", names[0])
+    return names[0] if len(names) == 1 else tuple(names)
+
+
 class DataSpec(Frozen):
     """The rows to learn from and to judge by."""
 
     train: AnySource
     validation: AnySource | None = None
     test: AnySource | None = None
-    text: str | tuple[str, str] = "text"
+    text: Annotated[str | tuple[str, str], BeforeValidator(_as_columns)] = "text"
     label: str = "label"
     unlabelled: AnySource | None = None
     limit: Annotated[Limits, BeforeValidator(_as_limits)] = Limits()
-    encoding: str = "utf-8"
+    encoding: Name = "utf-8"
     unseen_labels: Literal["error", "drop"] = "error"
     split_seed: int = Field(default=0, ge=0)
     name: str | None = None
@@ -90,13 +118,28 @@ class DataSpec(Frozen):
         """One column, or two for pairs."""
         return (self.text,) if isinstance(self.text, str) else self.text
 
+    @property
+    def held_out(self) -> dict[str, Source]:
+        """Where test and validation rows come from: as written, else a bundled sample's own splits, else a share of train."""
+        written = {"test": self.test, "validation": self.validation}
+        if self.train.sample:
+            return {name: source or self.train for name, source in written.items()}
+        return {name: source or Source(share=DEFAULT_SHARES[name]) for name, source in written.items()}
+
+    @field_validator("train", "unlabelled", mode="after")
+    @classmethod
+    def _whole(cls, source: Source | None) -> Source | None:
+        if source is not None and source.share is not None:
+            raise wrong("study.no_share", source.share)
+        return source
+
     @model_validator(mode="after")
-    def _shares(self) -> Self:
-        if self.train.share is not None:
-            raise ValueError("train needs a file, a sample or a hub data set")
-        share = sum(s.share for s in (self.validation, self.test) if s is not None and s.share is not None)
-        if share >= 1:
-            raise ValueError("validation and test leave no training rows")
+    def _fits_together(self) -> Self:
+        if self.label in self.text_columns:
+            raise wrong("study.same_column", self.label)
+        shares = [source.share for source in self.held_out.values() if source.share is not None]
+        if sum(shares) >= 1:
+            raise wrong("study.nothing_left", sum(shares))
         return self
 
 
@@ -104,23 +147,30 @@ class MethodEntry(Frozen):
     """One method of the study with the parameters set for it, under the name it has in the report."""
 
     method: str
-    label: str
+    label: Name
     parameters: dict[str, Any] = Field(default_factory=dict)
 
 
 def _as_entry(value: object) -> object:
     """``lora`` or ``{lora: {r: 16}, as: lora-r16}`` as the fields of a :class:`MethodEntry`."""
+    if isinstance(value, MethodEntry):
+        return value
     if isinstance(value, str):
         return {"method": value, "label": value}
-    if not isinstance(value, dict) or "method" in value:
+    if not isinstance(value, dict):
+        raise wrong("study.method_form", value)
+    if value.keys() == MethodEntry.model_fields.keys():
         return value
     names = [key for key in value if key != "as"]
     if len(names) != 1:
-        raise ValueError("write a method's name, or {name: {parameter: value}, as: label}")
+        raise wrong("study.method_form", value)
     parameters = value[names[0]] or {}
     if not isinstance(parameters, dict):
-        raise ValueError(f"the parameters of {names[0]} must be a mapping")
-    return {"method": names[0], "label": str(value.get("as", names[0])), "parameters": parameters}
+        raise wrong("study.method_parameters", parameters, method=names[0])
+    label = value.get("as", names[0])
+    if isinstance(label, list | dict) or label is None:
+        raise wrong("study.method_label", label, method=names[0])
+    return {"method": names[0], "label": label, "parameters": parameters}
 
 
 class TrainSpec(Frozen):
@@ -166,10 +216,10 @@ class BudgetSpec(Frozen):
 class StudySpec(Frozen):
     """A whole study: data, backbone, methods, seeds."""
 
-    study: str = Field(min_length=1)
+    study: Name
     domain: str | None = None
     lang: Literal["en", "ko"] | None = None
-    backbone: str = Field(min_length=1)
+    backbone: Name
     trust_remote_code: bool = False
     data: DataSpec
     methods: tuple[Annotated[MethodEntry, BeforeValidator(_as_entry)], ...] = Field(min_length=1)
@@ -184,5 +234,5 @@ class StudySpec(Frozen):
     def _labels_differ(cls, entries: tuple[MethodEntry, ...]) -> tuple[MethodEntry, ...]:
         labels = [entry.label for entry in entries]
         if twice := sorted({label for label in labels if labels.count(label) > 1}):
-            raise ValueError(f"two methods are called {twice[0]!r}; tell them apart with as: …")
+            raise wrong("study.label_twice", twice[0])
         return entries

@@ -26,9 +26,7 @@ def _quantity(units: Mapping[str, float], example: str) -> Any:
                 return float(found[1]) * scales[found[2].lower()]
         elif isinstance(value, int | float) and not (info.context or {}).get(WRITTEN):
             return value
-        elif value is None:
-            return value
-        raise wrong("study.quantity", units=", ".join(units), example=example)
+        raise wrong("study.quantity", value, units=", ".join(units), example=example)
 
     return convert
 
