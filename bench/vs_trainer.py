@@ -191,7 +191,8 @@ def main() -> None:
         folder = Path(name)
         write_rows(folder)
         write_studies(folder, options.seeds)
-        print(f"{'method':<20}{'time ×':>8}{'target':>8}{'process ×':>11}{'memory':>8}{'target':>8}{'Trainer':>9}{'tuneoff':>9}  difference in points")
+        heads = (("time ×", 8), ("target", 8), ("process ×", 11), ("memory", 8), ("target", 8), ("Trainer", 9), ("tuneoff", 9))
+        print(f"{'method':<20}" + "".join(f"{head:>{width}}" for head, width in heads) + "  difference in points")
         for method in options.methods.split(","):
             runs = [{side: one_run(side, folder, method, seed) for side in ("trainer", "tuneoff")} for seed in range(options.seeds)]
             results.append({"method": method, "runs": runs})

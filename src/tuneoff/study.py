@@ -97,7 +97,7 @@ class Study:
         """Run every trial that is not complete and rewrite the report after each; call again to resume.
 
         Raises:
-            Interrupted: by a signal; finished trials are safe.
+            StoppedError: by a signal; finished trials are safe.
             StorageError: the folder cannot be written.
         """
         from dataclasses import replace
@@ -117,7 +117,7 @@ class Study:
 
     def status(self) -> Status:
         """Where each planned trial stands."""
-        trials = {trial.name: self.store.state(trial.name) for trial in self._plan.trials}
+        trials: dict[str, str] = {trial.name: self.store.state(trial.name) for trial in self._plan.trials}
         return Status(trials, self.store.quarantined)
 
     def material(self) -> "Material":
@@ -128,7 +128,7 @@ class Study:
         plan = self._plan
         methods = [_method_trials(method, self.store) for method in plan.methods]
         facts = plan.facts
-        card = facts and BackboneCard(facts.name, facts.revision, facts.kind, facts.layers, facts.hidden, facts.total_parameters)
+        card = BackboneCard.of(facts) if facts else None
         stages = [found.record for stage in plan.stages if (found := self.store.result(stage.name)) is not None]
         analysis = analyse(methods, plan.splits.labels)
         return Material(self.folder, self.file.spec, plan.report, plan.splits.labels, card, methods, analysis, stages)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tuneoff.data.encoding import decode, likely_encoding
-from tuneoff.data.readers import read_table
+from tuneoff.data.table import read_table
 from tuneoff.errors import DataError
 
 ENGLISH = "text,label\n" + "".join(f"a plain sentence {i},pos\n" for i in range(5))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuneoff.data import SPLITS, Rows, Splits, load_splits
-from tuneoff.data.splits import duplicate_key, label_order, limited, split_off
+from tuneoff.data.splits import duplicate_key, label_order, limited, stratified_pick
 from tuneoff.errors import DataError
 from tuneoff.spec import DataSpec
 
@@ -28,6 +28,11 @@ def rows_of(pairs: list[tuple[str, str]], file: str = "t.csv") -> Rows:
 
 def distinct(labels: list[str]) -> Rows:
     return rows_of([(f"text {i}", label) for i, label in enumerate(labels)])
+
+
+def split_off(rows: Rows, count: int, seed: int) -> tuple[Rows, Rows]:
+    chosen, left = stratified_pick(rows, count, seed)
+    return rows.take(chosen), rows.take(left)
 
 
 # Splitting.

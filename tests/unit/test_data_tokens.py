@@ -98,6 +98,15 @@ def test_more_rows_than_are_encoded_at_once(tokenizer: Any, tmp_path: Path) -> N
     assert tokens.cut == sum(i % 13 > 8 for i in range(9000))
 
 
+def test_an_empty_text_is_one_token_where_the_tokenizer_adds_none(tokenizer: Any, tmp_path: Path) -> None:
+    raw = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+    raw.post_processor = processors.TemplateProcessing(single="$A", pair="$A $B:1", special_tokens=[])
+    bare = PreTrainedTokenizerFast(tokenizer_object=raw, pad_token="[PAD]", eos_token="[SEP]")
+    assert rows(tokenise([("",), (words(0, 2),), ("  ",)], bare, "h", 8, tmp_path)) == [[SEP], ids(0, 2), [SEP]]
+    pairs = tokenise([("", ""), ("w1", "")], bare, "h", 8, tmp_path)
+    assert (rows(pairs), pairs.row_types(0).tolist()) == ([[SEP], ids(1, 1)], [0])
+
+
 def test_no_texts_are_no_rows(tokenizer: Any, tmp_path: Path) -> None:
     assert len(tokenise([], tokenizer, "h", 8, tmp_path)) == 0
 

@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from tuneoff.errors import TuneoffError
+from tuneoff.errors import TuneoffError, UsageError
 from tuneoff.strings import LANGUAGES, choose, say
 
 EXIT_BUG, EXIT_PIPE = 1, 141
@@ -59,7 +59,7 @@ def main() -> None:
     debug = "--debug" in arguments
     try:
         if asked is not None and asked not in LANGUAGES:
-            raise _usage("cli.bad_lang", lang=asked)
+            raise UsageError("cli.bad_lang", lang=asked)
         build()()
     except TuneoffError as error:
         _fail(error.text(), error.exit_code, error, debug)
@@ -71,12 +71,6 @@ def main() -> None:
         if isinstance(interrupted, int):
             _fail(say("cli.interrupted", command=f"tuneoff {' '.join(arguments)}"), interrupted, error, debug)
         _fail(say("cli.bug", error=f"{type(error).__name__}: {error}"), EXIT_BUG, error, debug)
-
-
-def _usage(key: str, **facts: object) -> TuneoffError:
-    from tuneoff.errors import UsageError
-
-    return UsageError(key, **facts)
 
 
 def _fail(text: str, code: int, error: BaseException, debug: bool) -> NoReturn:

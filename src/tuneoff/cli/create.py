@@ -38,7 +38,7 @@ def write_demo(folder: Path, seeds: int, lang: str) -> Path:
     file = folder / STUDY_FILE
     if file.exists():
         return file
-    study = {
+    study: dict[str, object] = {
         "study": "finance-demo",
         "domain": "금융" if lang == "ko" else "finance",
         "backbone": SAMPLE_BACKBONE,
@@ -82,7 +82,7 @@ def write_study(
         section["unlabelled"] = _relative(unlabelled, folder)
     if encoding:
         section["encoding"] = encoding
-    study = {
+    study: dict[str, object] = {
         "study": folder.resolve().name,
         "backbone": backbone or DEFAULT_BACKBONE[lang],
         "data": section,

@@ -2,9 +2,9 @@
 
 from tuneoff.data.load import load_splits
 from tuneoff.data.prepared import load_prepared, save_prepared
-from tuneoff.data.readers import READERS, column_names
 from tuneoff.data.report import DataReport, Finding, describe
 from tuneoff.data.splits import SPLITS, Rows, Splits
+from tuneoff.data.table import READERS, column_names
 from tuneoff.data.tokens import Tokens, tokenise
 
 __all__ = [

@@ -6,9 +6,9 @@ from typing import Final
 import numpy as np
 
 from tuneoff.data.hub import read_hub
-from tuneoff.data.readers import read_table
 from tuneoff.data.samples import sample_rows, sample_unlabelled
-from tuneoff.data.splits import Rows, Splits, check_labels, label_order, limited, rows_of, split_off
+from tuneoff.data.splits import Rows, Splits, check_labels, label_order, limited, rows_of, stratified_pick
+from tuneoff.data.table import read_table
 from tuneoff.errors import DataError, short
 from tuneoff.seeds import seed_for
 from tuneoff.spec import DataSpec, Source
@@ -36,8 +36,9 @@ def load_splits(spec: DataSpec, folder: Path) -> Splits:
         if source.share is None:
             held[name] = _rows(source, name, spec, folder)
         else:
-            held[name], train = split_off(train, max(1, round(source.share * count)), seed_for("split", name, spec.split_seed))
-            if not len(held[name]):
+            chosen, left = stratified_pick(train, max(1, round(source.share * count)), seed_for("split", name, spec.split_seed))
+            held[name], train = train.take(chosen), train.take(left)
+            if not chosen:
                 raise DataError("data.too_few_to_split", where=file, rows=count, split=name)
     train = _limited(train, "train", spec)
     dropped: list[str] = []

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from tuneoff.data.table import Table
+from tuneoff.data.cells import Table
 from tuneoff.errors import DataError, short
 from tuneoff.spec import DataSpec, nearest
 
@@ -102,18 +102,18 @@ def duplicate_key(text: tuple[str, ...]) -> str:
     return parts[0] if len(parts) == 1 else "\x1e".join(parts)
 
 
-def split_off(rows: Rows, count: int, seed: int) -> tuple[Rows, Rows]:
-    """Take about ``count`` rows out, each label in its share, rows of the same text together.
+def stratified_pick(rows: Rows, count: int, seed: int) -> tuple[list[int], list[int]]:
+    """Choose about ``count`` rows, each label in its share, rows of the same text together.
 
-    No label loses its last row: training must know every label that is to be judged.
+    No label loses its last row to the choice: training must know every label that is to be judged.
 
     Args:
         rows: what to choose from.
-        count: number of rows to take out.
+        count: number of rows to choose.
         seed: same seed, same choice.
 
     Returns:
-        The rows taken out and the rows left, each in file order.
+        Row numbers chosen and left, each in file order.
     """
     left = Counter(rows.labels)
 
@@ -125,7 +125,7 @@ def split_off(rows: Rows, count: int, seed: int) -> tuple[Rows, Rows]:
         return True
 
     chosen = set(_pick(_groups(rows), count, seed, may_go, at_least=0))
-    return rows.take(sorted(chosen)), rows.take([i for i in range(len(rows)) if i not in chosen])
+    return sorted(chosen), [i for i in range(len(rows)) if i not in chosen]
 
 
 def limited(rows: Rows, limit: int | None, seed: int) -> Rows:

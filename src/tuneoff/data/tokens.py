@@ -19,6 +19,9 @@ ENCODE_ROWS = 4096
 class Tokenizer(Protocol):
     """The part of a Hugging Face tokenizer that this module uses."""
 
+    eos_token_id: int | None
+    pad_token_id: int | None
+
     def __call__(self, text: list[str], text_pair: list[str] | None = None, **options: object) -> dict[str, list[list[int]]]:
         """Token ids (and segment numbers) of each text or pair."""
 
@@ -99,12 +102,23 @@ def _encode(texts: Sequence[tuple[str, ...]], tokenizer: Tokenizer, max_length: 
                 ids[i] = short[n]
                 if kinds:
                     kinds[i] = short_kinds[n]
+        for i in (i for i, row in enumerate(ids) if not row):
+            # An empty text and a tokenizer that adds nothing: a model cannot read a row of no tokens.
+            ids[i] = [_filler(tokenizer)]
+            if kinds:
+                kinds[i] = [0]
         rows += ids
         types += kinds
     arrays = _arrays(rows, cut)
     if types:
         arrays["types"] = _flat(types)
     return arrays
+
+
+def _filler(tokenizer: Tokenizer) -> int:
+    found = tokenizer.eos_token_id if tokenizer.eos_token_id is not None else tokenizer.pad_token_id
+    assert found is not None, "a tokenizer is loaded with a pad token"
+    return found
 
 
 def _split(texts: Sequence[tuple[str, ...]], tokenizer: Tokenizer, max_length: int) -> dict[str, np.ndarray]:

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
@@ -24,13 +26,15 @@ class MemoryMeter:
     was when the meter was made, from Linux' resettable high-water mark.
     """
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: "torch.device") -> None:
         self.device = device
         self.start = _status_bytes("VmRSS")
 
     def reset(self) -> None:
         """Begin a new stretch."""
         if self.device.type == "cuda":
+            import torch
+
             torch.cuda.reset_peak_memory_stats(self.device)
         elif self.start is not None:
             try:
@@ -41,6 +45,8 @@ class MemoryMeter:
     def peak(self) -> Peak:
         """The highest use since the reset."""
         if self.device.type == "cuda":
+            import torch
+
             torch.cuda.synchronize(self.device)
             reserved = torch.cuda.max_memory_reserved(self.device)
             return Peak(torch.cuda.max_memory_allocated(self.device), "cuda_max_memory_allocated", reserved)

@@ -72,6 +72,7 @@ class PeftMethod(Method):
         model: Any = adapted.model
         # Embeddings are never resized here; left to itself PEFT asks the hub whether they were.
         model.save_pretrained(folder, save_embedding_layers=False)
+        (folder / "README.md").unlink(missing_ok=True)  # A form to fill in, with the path of this machine's cache.
 
     def load(self, model: "nn.Module", backbone: "BackboneFacts", folder: Path) -> Adapted:
         """Attach as before, then take the trained weights.

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 import tuneoff.methods as package
 from tuneoff.errors import UsageError
 from tuneoff.methods._base import AnyMethod, Method, MethodConfig
-from tuneoff.spec import MethodEntry, StudyFile, nearest
+from tuneoff.spec import MethodEntry, StudyFile, explain, nearest
 
 ENTRY_POINTS = "tuneoff.methods"
 PRETRAIN = "pretrain"
@@ -101,8 +101,7 @@ def choose(entry: MethodEntry, where: str = "methods", parameter_where: dict[str
             raise UsageError(
                 "method.unknown_parameter", where=place, method=name, key=key, nearest=nearest(key, fields), known=", ".join(fields)
             ) from error
-        detail = problem["msg"].removeprefix("Value error, ")
-        raise UsageError("method.bad_parameter", where=place, method=name, key=key, problem=detail, value=problem["input"]) from error
+        raise UsageError("method.bad_parameter", where=place, method=name, key=key, problem=explain(problem)) from error
     return Chosen(entry.label, name, pretrain, config)
 
 

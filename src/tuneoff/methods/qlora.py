@@ -43,7 +43,7 @@ class Qlora(Lora):
                 bnb_4bit_quant_type="nf4",
                 bnb_4bit_use_double_quant=True,
                 bnb_4bit_compute_dtype=dtype_of(pick_precision("auto", pick_device())),
-                llm_int8_skip_modules=[*backbone.head, "pooler"],
+                llm_int8_skip_modules=[*backbone.head, *(name for name in backbone.linear if "pooler" in name)],
             )
         }
 

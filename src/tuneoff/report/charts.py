@@ -63,7 +63,7 @@ def learning_curves(points: list[dict[str, Any]], names: dict[str, str], lang: s
 
 def trade_off(analysis: Analysis, names: dict[str, str], cost: str, lang: str) -> dict[str, Any]:
     """Accuracy with its interval against one cost: ``memory`` (MB) or ``time`` (seconds)."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for row in analysis.rows:
         value = row.memory.get("train_peak_bytes") if cost == "memory" else row.time.get("train_seconds")
         if row.accuracy and value and row.trained:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tuneoff.analyse import Analysis, Limits, MethodTrials, Row
+from tuneoff.backbone import BackboneFacts
 from tuneoff.data import DataReport
 from tuneoff.spec import StudySpec
 
@@ -19,6 +20,11 @@ class BackboneCard:
     layers: int
     hidden: int
     parameters: int
+
+    @classmethod
+    def of(cls, facts: BackboneFacts) -> "BackboneCard":
+        """Read off the backbone's facts."""
+        return cls(facts.name, facts.revision, facts.kind, facts.layers, facts.hidden, facts.total_parameters)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ HEARTBEAT_SECONDS = 10.0
 TOLERANCE = {"fp32": 1e-3, "bf16": 5e-2, "fp16": 5e-2}
 
 
-class Interrupted(Exception):
+class StoppedError(Exception):
     """The user or the system asked to stop; finished trials are safe."""
 
     def __init__(self, number: int) -> None:
@@ -76,7 +76,7 @@ def run_plan(plan: Plan, store: Store, listener: Listener, threads: int | None =
         threads: intra-operation threads of a trial.
 
     Raises:
-        Interrupted: by SIGINT, SIGTERM or SIGHUP; claims are released.
+        StoppedError: by SIGINT, SIGTERM or SIGHUP; claims are released.
         StorageError: the study folder cannot be written.
     """
     fault("plan")
@@ -219,7 +219,7 @@ class _Stop:
 
     def check(self) -> None:
         if self.number is not None:
-            raise Interrupted(self.number)
+            raise StoppedError(self.number)
 
 
 @contextmanager
@@ -229,7 +229,7 @@ def _signals() -> Iterator[_Stop]:
 
     def handle(number: int, frame: FrameType | None) -> None:
         if stop.number is not None:
-            raise Interrupted(number)
+            raise StoppedError(number)
         stop.number = number
 
     names = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -244,4 +244,4 @@ def _signals() -> Iterator[_Stop]:
             signal.signal(name, handler)
 
 
-__all__ = ["Interrupted", "Listener", "Progress", "run_plan"]
+__all__ = ["Listener", "Progress", "StoppedError", "run_plan"]

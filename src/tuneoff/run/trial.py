@@ -245,7 +245,8 @@ def _learn_features(
 ) -> tuple[Outcome, Peak, Peak, dict[str, np.ndarray]]:
     """Read the frozen backbone once, then train the head on what it said."""
     trial, clock, meter = bench.job.trial, bench.clock, bench.meter
-    assert adapted.encode is not None and adapted.decode is not None
+    assert adapted.encode is not None
+    assert adapted.decode is not None
     described = json.dumps(
         [trial.backbone, trial.corpus, trial.needs, identity, trial.train.max_length, precision, trial.data, _pooling(adapted)]
     )
@@ -301,7 +302,8 @@ def _pooling(adapted: Adapted) -> str:
 def _run_stage(bench: Bench) -> dict[str, Any]:
     """Continued pretraining; the artefact is a backbone folder with its tokenizer."""
     job, trial, clock = bench.job, bench.job.trial, bench.clock
-    assert job.backbone is not None and trial.pretrain is not None
+    assert job.backbone is not None
+    assert trial.pretrain is not None
     with clock.phase("load"):
         tokenizer = load_tokenizer(job.backbone, trial.trust_remote_code)
         facts = classifier_facts(job.backbone, len(bench.splits.labels), trial.trust_remote_code)

@@ -107,10 +107,13 @@ class Store:
         return sorted(folder.name for folder in self.results.iterdir() if folder.is_dir() and any(folder.glob("attempt-*.json")))
 
     def sweep(self) -> None:
-        """Remove what killed writers left behind."""
+        """Remove what killed processes left behind: temporary files and claims of owners that are gone."""
         if self.results.is_dir():
             with storage(self.results):
                 sweep(self.results)
+                for claim in self.results.glob("*/claim"):
+                    if is_dead(claim):
+                        claim.unlink(missing_ok=True)
 
 
 def _number(file: Path) -> int:

@@ -61,4 +61,4 @@ def say(key: str, lang: str | None = None, /, **facts: object) -> str:
     """
     name, _, entry = key.partition(".")
     template = table(name)[entry][lang or language()]
-    return _formatter.format(template, **facts) if facts else template
+    return _formatter.format(template, **facts)

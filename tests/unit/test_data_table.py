@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tuneoff.data.readers import column_names, read_table
+from tuneoff.data.table import column_names, read_table
 from tuneoff.errors import DataError
 
 NFC, NFD = unicodedata.normalize("NFC", "한글 텍스트"), unicodedata.normalize("NFD", "한글 텍스트")

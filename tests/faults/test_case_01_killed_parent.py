@@ -1,0 +1,64 @@
+"""Case 1: kill -9 the parent at each hook. The same command finishes exactly the missing trials; nothing half is visible."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.support.studies import records, start_tuneoff, table, tuneoff, write_study
+
+METHODS = ["majority", "full"]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, object]]]:
+    folder = write_study(tmp_path_factory.mktemp("undisturbed"), METHODS)
+    assert tuneoff("run", folder).returncode == 0
+    return folder, table(folder)
+
+
+def copy_of(folder: Path, target: Path) -> Path:
+    """The same study without results: same data, same backbone, so the same keys."""
+    import shutil
+
+    shutil.copytree(folder, target, ignore=shutil.ignore_patterns("results", "assets", "README*"))
+    return target
+
+
+# The parent passes plan, claim, before-write, after-write, after-link and report. The second passage is taken where there is
+# one, so that a finished trial is there to lose.
+@pytest.mark.parametrize("hook", ["plan:1", "claim:2", "before-write:2", "after-write:2", "after-link:2", "report:2"])
+def test_killed_at_a_hook_then_resumed(hook: str, undisturbed: tuple[Path, list[dict[str, object]]], tmp_path: Path) -> None:
+    original, expected = undisturbed
+    folder = copy_of(original, tmp_path / "study")
+    killed = tuneoff("run", folder, TUNEOFF_FAULT=hook)
+    assert killed.returncode == -signal.SIGKILL
+    before = records(folder)
+    assert len(before) == {"plan:1": 0, "after-link:2": 2, "report:2": 2}.get(hook, 1)
+    resumed = tuneoff("run", folder)
+    assert resumed.returncode == 0, resumed.stderr
+    after = records(folder)
+    assert {name: after[name] for name in before} == before, "published records stay byte-identical"
+    assert len(after) == 4, "each trial has exactly one record: none ran twice"
+    assert not list(folder.rglob("*.part")), "leftovers are swept"
+    assert not list((folder / "results").glob("*/claim"))
+    assert table(folder) == expected
+
+
+def test_killed_twice_in_the_middle_of_training(undisturbed: tuple[Path, list[dict[str, object]]], tmp_path: Path) -> None:
+    original, expected = undisturbed
+    folder = copy_of(original, tmp_path / "study")
+    for _ in range(2):
+        run = start_tuneoff("run", folder)
+        assert run.stderr is not None
+        for line in run.stderr:
+            if "accuracy" in line:  # A trial has ended: the next one is at work now.
+                break
+        run.send_signal(signal.SIGKILL)
+        run.wait(60)
+        run.stderr.close()
+        if run.stdout:
+            run.stdout.close()
+    assert tuneoff("run", folder).returncode == 0
+    assert table(folder) == expected
+    assert len(records(folder)) == 4
