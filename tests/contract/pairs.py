@@ -135,9 +135,10 @@ def attach(
 
 @dataclass
 class Lesson:
-    """What training left: every tensor before and after, and the fp32 masters of what trains."""
+    """What training left: every tensor before and after, the fp32 masters of what trains, and the formats it computed in."""
 
     weights: Weights
+    formats: set[torch.dtype]
     before: dict[str, torch.Tensor]
     after: dict[str, torch.Tensor]
     masters_before: dict[str, torch.Tensor]
@@ -186,7 +187,9 @@ def learn(
         after_step=lambda step, steps: method.after_step(adapted, step, steps),
         epochs_between_validations=epochs,
     )
-    return Lesson(weights, before, tensors(adapted.model), masters_before, masters())
+    computing: nn.Module = adapted.encode or adapted.model
+    formats = {parameter.dtype for parameter in computing.parameters() if parameter.is_floating_point()}
+    return Lesson(weights, formats, before, tensors(adapted.model), masters_before, masters())
 
 
 def tensors(model: nn.Module) -> dict[str, torch.Tensor]:

@@ -356,7 +356,6 @@ def test_labels_of_the_harness_match_its_backbones(backbones: Any) -> None:
     assert backbones("bert").facts.config.num_labels == len(LABELS)
 
 
-@pytest.mark.xfail(strict=True, reason="backbone.load_classifier draws a pooler that the checkpoint lacks from the head's seed")
 @pytest.mark.parametrize("name", ["lora", "prompt", "bitfit"])
 def test_a_checkpoint_without_a_pooler_predicts_the_same_after_loading(tmp_path: Path, name: str) -> None:
     """Checkpoints of masked language models have none; it stays frozen and is in no artefact."""

@@ -308,7 +308,8 @@ def test_the_example_method_trains_what_it_says_and_comes_back(tmp_path: Path) -
 
         before = {name: parameter.detach().clone() for name, parameter in known.items()}
         optimiser = torch.optim.AdamW(adapted.parameters(adapted.trainable), lr=1e-2)
-        torch.nn.functional.cross_entropy(adapted.model(ids).logits, torch.arange(8) % 3).backward()
+        loss: Any = torch.nn.functional.cross_entropy(adapted.model(ids).logits, torch.arange(8) % 3)
+        loss.backward()
         optimiser.step()
         assert {name for name in known if not torch.equal(before[name], known[name])} == set(adapted.trainable)
 
@@ -433,11 +434,11 @@ def test_json_of_other_commands_is_documented(
 
 def test_every_exit_code_is_documented() -> None:
     from tuneoff.cli.options import EXIT_INCOMPLETE
-    from tuneoff.run import Interrupted
+    from tuneoff.run import StoppedError
 
     kinds = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.TuneoffError)]
     codes = {0, EXIT_INCOMPLETE, *(kind.exit_code for kind in kinds)}
-    codes |= {Interrupted(number).exit_code for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    codes |= {StoppedError(number).exit_code for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     assert {int(row["Code"]) for row in rows("docs/exit_codes.md", "Code")} == codes
 
 

@@ -115,7 +115,11 @@ def load_classifier(
             raise BackboneError("backbone.wrong_shape", where=resolved.name, first=name, has=has, wants=wants)
     for part in facts.head:
         model.get_submodule(part).float()  # So that a head drawn for a bf16 backbone is the same as for an fp32 one.
-    draw_missing(model, set(info["missing_keys"]) | {name for name, _, _ in misshapen}, head_seed)
+    new = set(info["missing_keys"]) | {name for name, _, _ in misshapen}
+    inside = {name for name in new if name.startswith(base)}
+    # A pooler that the checkpoint lacks belongs to the backbone: the same for every seed, so that an artefact finds it again.
+    draw_missing(model, inside, 0)
+    draw_missing(model, new - inside, head_seed)
     return model
 
 

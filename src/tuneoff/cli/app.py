@@ -10,7 +10,7 @@ import typer
 from tuneoff.errors import TuneoffError, UsageError
 from tuneoff.strings import LANGUAGES, choose, say
 
-EXIT_BUG, EXIT_PIPE = 1, 141
+EXIT_BUG = 1
 
 
 def _language_of(arguments: list[str]) -> str | None:
@@ -63,9 +63,6 @@ def main() -> None:
         build()()
     except TuneoffError as error:
         _fail(error.text(), error.exit_code, error, debug)
-    except BrokenPipeError:
-        sys.stderr.close()
-        os._exit(EXIT_PIPE)
     except Exception as error:
         interrupted = getattr(error, "exit_code", None)
         if isinstance(interrupted, int):

@@ -45,7 +45,7 @@ def write_demo(folder: Path, seeds: int, lang: str) -> Path:
         "data": {"train": "sample:finance-en", "name": "sample:finance-en"},
         "methods": list(DEMO_METHODS),
         "seeds": seeds,
-        "train": {"epochs": 3, "batch_size": 32, "max_length": 64},
+        "train": {"epochs": 3, "batch_size": 16, "max_length": 64},
     }
     return _write(folder, study, say("cli.demo_comment"))
 
@@ -88,7 +88,7 @@ def write_study(
         "data": section,
         "methods": [*STUDY_METHODS, *(["pretrain+full"] if unlabelled else [])],
         "seeds": 3,
-        "train": {"epochs": 3, "batch_size": 32, "max_length": 128},
+        "train": {"epochs": 3, "batch_size": 16, "max_length": 128},
     }
     _check_columns(data, [text, *([pair] if pair else []), label], encoding or "utf-8")
     return _write(folder, study, say("cli.study_comment"))

@@ -131,8 +131,7 @@ def describe_methods() -> list[dict[str, Any]]:
             "summary": dict(facts.summary),
             "reference": facts.reference,
             "parameters": {
-                key: {"default": field.default, "type": str(field.annotation).replace("typing.", "")}
-                for key, field in kind.Config.model_fields.items()
+                key: {"default": field.default, "type": _type_name(field.annotation)} for key, field in kind.Config.model_fields.items()
             },
             "needs_backbone": issubclass(kind, Method),
         }
@@ -141,11 +140,15 @@ def describe_methods() -> list[dict[str, Any]]:
             entry["supports"] = {
                 "merge": facts.mergeable,
                 "gradient_checkpointing": facts.gradient_checkpointing,
-                "4-bit backbone": facts.quantised,
-                "after pretraining": True,
+                "four_bit": facts.quantised,
+                "after_pretraining": True,
             }
         described.append(entry)
     return described
+
+
+def _type_name(annotation: Any) -> str:
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")
 
 
 def methods_text(described: list[dict[str, Any]], lang: str) -> str:

@@ -1,5 +1,6 @@
 """Methods that the PEFT library implements: a configuration, and the head trained and saved beside it."""
 
+import logging
 import warnings
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from torch import nn
 
     from tuneoff.backbone import BackboneFacts
+
+# PEFT imports bitsandbytes, which warns on every CPU that an optional kernel package is not installed.
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 #: ``all-linear``, ``query-value``, or names of the backbone's own modules.
 Targets: TypeAlias = Literal["all-linear", "query-value"] | tuple[str, ...]

@@ -21,7 +21,7 @@ class FeatureParameters(MethodConfig):
     """
 
     pooling: Pooling = "auto"
-    epochs: int | None = 100
+    epochs: int | None = 40
 
 
 class Encoder(nn.Module):

@@ -16,7 +16,7 @@ class Full(Method):
     """Every pretrained parameter trains (Devlin et al. 2019, arXiv:1810.04805)."""
 
     learning_rates = LearningRates(5e-6, 5e-4, {384: 2e-4, 768: 5e-5, 1024: 2e-5, 4096: 1e-5})
-    head_learning_rates = LearningRates(5e-6, 5e-3, {384: 1e-3, 768: 1e-4, 1024: 5e-5, 4096: 1e-5})
+    head_learning_rates = LearningRates(5e-6, 5e-3, {384: 2e-4, 768: 5e-5, 1024: 2e-5, 4096: 1e-5})
     facts = MethodFacts(
         title={"en": "Full fine-tuning", "ko": "전체 미세조정"},
         summary={"en": "all parameters train", "ko": "모델의 모든 파라미터를 학습"},

@@ -26,8 +26,8 @@ class Lora(PeftMethod):
     """Trainable low-rank update beside each chosen linear layer (Hu et al. 2021, arXiv:2106.09685)."""
 
     Config = LoraParameters
-    learning_rates = LearningRates(1e-5, 1e-2, {384: 3e-3, 768: 5e-4, 1024: 3e-4, 4096: 1e-4})
-    head_learning_rates = LearningRates(1e-5, 1e-2, {384: 3e-3, 768: 1e-3, 1024: 5e-4, 4096: 1e-4})
+    learning_rates = LearningRates(1e-5, 1e-2, {384: 1e-3, 768: 5e-4, 1024: 3e-4, 4096: 1e-4})
+    head_learning_rates = LearningRates(1e-5, 1e-2, {384: 1e-3, 768: 1e-3, 1024: 5e-4, 4096: 1e-4})
     facts = MethodFacts(
         title={"en": "LoRA", "ko": "LoRA"},
         summary={"en": "low-rank update beside each linear layer", "ko": "선형층마다 저랭크 갱신 행렬을 더해 학습"},

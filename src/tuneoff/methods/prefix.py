@@ -31,7 +31,7 @@ class Prefix(PeftMethod):
 
     Config = PrefixParameters
     learning_rates = LearningRates(1e-3, 1e-1, {384: 3e-2, 768: 2e-2, 1024: 1e-2, 4096: 5e-3})
-    head_learning_rates = LearningRates(1e-4, 1e-2, {384: 5e-3, 768: 1e-3, 1024: 1e-3, 4096: 5e-4})
+    head_learning_rates = LearningRates(1e-4, 1e-2, {384: 1e-2, 768: 3e-3, 1024: 1e-3, 4096: 5e-4})
     facts = MethodFacts(
         title={"en": "Prefix tuning", "ko": "프리픽스 튜닝"},
         summary={"en": "trained keys and values in every layer", "ko": "모든 층의 키·값 앞에 학습 가능한 벡터를 붙임"},

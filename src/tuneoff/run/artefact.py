@@ -124,7 +124,8 @@ class Predictor:
         )
         self.adapted: Adapted = self.method.load(model, self.facts, folder)
         self.adapted.model.to(self.device)
-        cast_for_compute(self.adapted.model, self.precision)
+        # A probe on frozen features is trained, and so used, in fp32.
+        cast_for_compute(self.adapted.encode or self.adapted.model, self.precision)
 
     def logits(self, texts: Sequence[tuple[str, ...]], cache: Path) -> np.ndarray:
         """Logits of texts, float32 of shape [rows, classes].

@@ -81,7 +81,7 @@ def make_plan(study: StudyFile) -> Plan:
 def _check_length(study: StudyFile, facts: BackboneFacts, chosen: list[Chosen]) -> None:
     for one in chosen:
         method = one.build()
-        if not isinstance(method, Method):
+        if not isinstance(method, Method) or method.unsupported(facts):
             continue
         virtual = method.num_virtual_tokens()
         longest = facts.longest(virtual)

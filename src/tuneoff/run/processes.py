@@ -6,7 +6,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+import types
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing import connection
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
@@ -31,8 +33,20 @@ def context() -> BaseContext:
 def start(target: Callable[[Path], None], job_file: Path) -> BaseProcess:
     """Run ``target(job_file)`` in a process of its own whose output goes to the log beside the job."""
     process: BaseProcess = context().Process(target=_child, args=(target, str(job_file)), daemon=False)  # type: ignore[attr-defined]
-    process.start()
+    with _no_main_module():
+        process.start()
     return process
+
+
+@contextmanager
+def _no_main_module() -> Iterator[None]:
+    """Without this a child imports the caller's main module again, and a plain script would run itself once more."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _child(target: Callable[[Path], None], job_file: str) -> None:

@@ -87,18 +87,21 @@ def run_plan(plan: Plan, store: Store, listener: Listener, threads: int | None =
     with _signals() as stop:
         for trial in plan.trials:
             stop.check()
-            if not store.is_open(trial.name):
-                found = store.result(trial.name)
+            found = store.result(trial.name)
+            supported_now = found is not None and found.state == "unsupported" and trial.name not in unsupported
+            if not store.is_open(trial.name) and not supported_now:
                 if found is not None and found.state == "complete":
                     progress.done += 1
                 else:
                     progress.failed += 1
                 continue
+            if trial.needs and store.state(trial.needs) == "running":
+                continue  # Another process is at its stage; the trial stays pending.
             claim = store.claim(trial.name)
             if claim is None:
                 continue
             try:
-                if not store.is_open(trial.name):
+                if not store.is_open(trial.name) and not supported_now:
                     continue
                 if reason := unsupported.get(trial.name):
                     number, _ = store.new_attempt(trial.name)

@@ -166,7 +166,7 @@ def _run_adapted(bench: Bench, method: Method) -> dict[str, Any]:
         head_seed = seed_for("head", trial.seed)
         model, precision = open_classifier(method, resolved, facts, tokenizer.pad_token_id, head_seed, trial.train.precision, bench.device)
         if trial.train.gradient_checkpointing:
-            model.gradient_checkpointing_enable()
+            model.activation_checkpointing_enable()
         attach_seed = seed_for("attach", trial.method, trial.seed)
         torch.manual_seed(attach_seed)
         adapted = method.attach(model, facts, torch.Generator().manual_seed(attach_seed))
@@ -207,7 +207,8 @@ def _learn(
     trial, clock, meter = bench.job.trial, bench.clock, bench.meter
     torch.manual_seed(seed_for("dropout", trial.seed))
     with used_rows_only(adapted.model, set(adapted.trainable), train_ids, trial.train.weight_decay):
-        if bench.device.type == "cpu":
+        # Recomputation must see the same masks, which only torch's own generator replays.
+        if bench.device.type == "cpu" and not trial.train.gradient_checkpointing:
             use_fast_dropout(adapted.model, seed_for("dropout", trial.seed))
         meter.reset()
         weights = _weights(adapted, trial, precision)
@@ -253,7 +254,7 @@ def _learn_features(
     file = bench.job.cache / "features" / f"{hashlib.sha256(described.encode()).hexdigest()[:32]}.safetensors"
     stored = load_features(file)
     if stored is None:
-        cast_for_compute(adapted.model, precision)
+        cast_for_compute(adapted.encode, precision)
         read = Clock(clock._synchronise)
         features: dict[str, torch.Tensor] = {}
         meter.reset()

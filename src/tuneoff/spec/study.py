@@ -177,10 +177,10 @@ class TrainSpec(Frozen):
     """How every method trains, unless the method says otherwise."""
 
     epochs: int = Field(default=3, ge=1)
-    batch_size: int = Field(default=32, ge=1)
+    batch_size: int = Field(default=16, ge=1)
     micro_batch: int | None = Field(default=None, ge=1)
     max_length: int = Field(default=128, ge=4)
-    warmup: float = Field(default=0.1, ge=0, lt=1)
+    warmup: float = Field(default=0.06, ge=0, lt=1)
     weight_decay: float = Field(default=0.0, ge=0)
     clip: float = Field(default=1.0, gt=0)
     precision: Precision = "auto"
