@@ -9,6 +9,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from tuneoff.errors import UsageError
+from tuneoff.spec import STUDY_FILE
 
 
 def predict_rows(artefact: Path, texts: Sequence[str], file: Path | None, stdin: TextIO) -> list[dict[str, Any]]:
@@ -29,7 +30,7 @@ def predict_rows(artefact: Path, texts: Sequence[str], file: Path | None, stdin:
     folder = next(
         (p for p in (artefact, artefact / "artefact", *sorted(artefact.glob("attempt-*/artefact"))) if (p / DESCRIPTION).exists()), artefact
     )
-    predictor = Predictor(folder, Path.cwd())
+    predictor = Predictor(folder, _study_folder(folder))
     columns = predictor.description.text_columns
     if file is not None:
         from tuneoff.data.table import read_table
@@ -58,3 +59,8 @@ def predict_rows(artefact: Path, texts: Sequence[str], file: Path | None, stdin:
         }
         for row, share in zip(rows, shares, strict=True)
     ]
+
+
+def _study_folder(artefact: Path) -> Path:
+    """Where a relative backbone path starts from: the study around the artefact, else the current folder."""
+    return next((parent for parent in artefact.resolve().parents if (parent / STUDY_FILE).exists()), Path.cwd())

@@ -47,8 +47,8 @@ class Adapter(Method):
     """A small bottleneck inside each block (Houlsby et al. 2019, arXiv:1902.00751; Pfeiffer et al. 2021, arXiv:2005.00247)."""
 
     Config = AdapterParameters
-    learning_rates = LearningRates(5e-5, 1e-2, {384: 3e-3, 768: 5e-4, 1024: 3e-4, 4096: 1e-4})
-    head_learning_rates = LearningRates(5e-5, 1e-2, {384: 3e-3, 768: 1e-3, 1024: 5e-4, 4096: 1e-4})
+    learning_rates = LearningRates(5e-5, 1e-2, {384: 1e-3, 768: 5e-4, 1024: 3e-4, 4096: 1e-4})
+    head_learning_rates = LearningRates(5e-5, 1e-2, {384: 1e-2, 768: 3e-3, 1024: 1e-3, 4096: 1e-4})
     facts = MethodFacts(
         title={"en": "Adapter", "ko": "어댑터"},
         summary={"en": "bottleneck layers inside each block", "ko": "블록마다 작은 병목층을 삽입해 학습"},

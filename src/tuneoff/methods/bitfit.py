@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Bitfit(Method):
     """Only the biases train, those of the norms included (Ben Zaken et al. 2022, arXiv:2106.10199). A pooler stays frozen."""
 
-    learning_rates = LearningRates(1e-4, 2e-2, {384: 1e-2, 768: 2e-3, 1024: 1e-3, 4096: 5e-4})
+    learning_rates = LearningRates(1e-4, 2e-2, {384: 3e-3, 768: 2e-3, 1024: 1e-3, 4096: 5e-4})
     head_learning_rates = LearningRates(1e-4, 2e-2, {384: 1e-2, 768: 2e-3, 1024: 1e-3, 4096: 5e-4})
     facts = MethodFacts(
         title={"en": "BitFit", "ko": "BitFit"},

@@ -24,8 +24,8 @@ class PTuning(Method):
     """Virtual tokens from an embedding through a perceptron (Liu et al. 2021, arXiv:2103.10385)."""
 
     Config = PTuningParameters
-    learning_rates = LearningRates(1e-4, 3e-2, {384: 1e-2, 768: 3e-3, 1024: 1e-3, 4096: 5e-4})
-    head_learning_rates = LearningRates(1e-4, 1e-1, {384: 1e-2, 768: 3e-3, 1024: 1e-3, 4096: 5e-4})
+    learning_rates = LearningRates(1e-4, 3e-2, {384: 3e-3, 768: 3e-3, 1024: 1e-3, 4096: 5e-4})
+    head_learning_rates = LearningRates(1e-4, 1e-1, {384: 3e-2, 768: 3e-3, 1024: 1e-3, 4096: 5e-4})
     facts = MethodFacts(
         title={"en": "P-tuning", "ko": "P-튜닝"},
         summary={"en": "virtual tokens made by a small network", "ko": "작은 신경망이 만든 가상 토큰을 입력에 추가"},
