@@ -46,6 +46,7 @@ def write_demo(folder: Path, seeds: int, lang: str) -> Path:
         "methods": list(DEMO_METHODS),
         "seeds": seeds,
         "train": {"epochs": 3, "batch_size": 16, "max_length": 64},
+        "pretrain": {"epochs": 1, "max_length": 64},
     }
     return _write(folder, study, say("cli.demo_comment"))
 

@@ -70,17 +70,27 @@ class Weights:
         adam = torch.optim.AdamW(options, fused=self.device.type in ("cpu", "cuda"))
         self.optimiser = self.accelerator.prepare_optimizer(adam)
         self.model = self.accelerator.prepare_model(model)
+        # Gradients of the masters keep their buffers from step to step; the first micro-batch of a step overwrites them.
+        self._accumulated = False
         self.peaks = [float(group["lr"]) for group in self.optimiser.param_groups]
 
     def backward(self, loss: torch.Tensor) -> None:
         """Add the gradients of one micro-batch."""
         self.accelerator.backward(loss)
-        if self.masters is not self.working:
-            for parameter, master in zip(self.working, self.masters, strict=True):
-                if parameter.grad is not None:
-                    gradient = parameter.grad.float()
-                    master.grad = gradient if master.grad is None else master.grad.add_(gradient)
-                    parameter.grad = None
+        if self.masters is self.working:
+            return
+        for parameter, master in self.pairs():
+            if parameter.grad is None:
+                if master.grad is not None and not self._accumulated:
+                    master.grad.zero_()
+            elif master.grad is None:
+                master.grad = parameter.grad.float()
+            elif self._accumulated:
+                master.grad.add_(parameter.grad)
+            else:
+                master.grad.copy_(parameter.grad)
+            parameter.grad = None
+        self._accumulated = True
 
     def step(self, factor: float, clip: float) -> None:
         """One update at ``factor`` of each group's peak learning rate, gradients clipped to a total norm."""
@@ -88,7 +98,9 @@ class Weights:
             group["lr"] = peak * factor
         self.accelerator.clip_grad_norm_(self.masters, clip)
         self.optimiser.step()
-        self.optimiser.zero_grad(set_to_none=True)
+        if self.masters is self.working:
+            self.optimiser.zero_grad(set_to_none=True)
+        self._accumulated = False
         self._copy_to_working()
 
     def _copy_to_working(self) -> None:
