@@ -9,7 +9,8 @@ from tuneoff.strings import say
 
 FONT = "TuneoffSans"
 #: Colour-blind-safe order (Okabe and Ito 2008), then dashes: never colour alone.
-COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C564B", "#7F7F7F", "#BCBD22"]
+COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C564B", "#7F7F7F", "#A6A600"]
+COLOURS += ["#5E3C99", "#A50026", "#01665E", "#F768A1", "#8C510A", "#2166AC"]
 DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 1], [10, 4], [3, 5], [1, 4], [12, 2], [5, 2, 1, 2]]
 SCALE_PNG = 2.0
 
@@ -19,7 +20,7 @@ def _style(chart: dict[str, Any]) -> dict[str, Any]:
     config = {
         "font": FONT,
         "axis": {"grid": True, "gridOpacity": 0.4, "labelFontSize": 12, "titleFontSize": 13},
-        "legend": {"labelFontSize": 12, "titleFontSize": 12, "labelLimit": 260},
+        "legend": {"labelFontSize": 12, "titleFontSize": 12, "labelLimit": 260, "symbolOpacity": 1, "symbolStrokeWidth": 3},
         "title": {"fontSize": 15, "anchor": "start", **fonts},
         "view": {"stroke": None},
         "background": "white",
@@ -52,7 +53,7 @@ def learning_curves(points: list[dict[str, Any]], names: dict[str, str], lang: s
             "layer": [
                 {
                     "mark": {"type": "area", "opacity": 0.12},
-                    "encoding": {"x": x, "y": {"field": "low", **y}, "y2": {"field": "high"}, "color": shared["color"]},
+                    "encoding": {"x": x, "y": {"field": "low", **y}, "y2": {"field": "high"}, "color": {**shared["color"], "legend": None}},
                 },
                 {"mark": {"type": "line", "point": {"size": 25}}, "encoding": {"x": x, "y": {"field": "mean", **y}, **shared}},
             ],
@@ -70,7 +71,13 @@ def trade_off(analysis: Analysis, names: dict[str, str], cost: str, lang: str) -
             reading = value / 1e6 if cost == "memory" else value
             rows.append({"name": names[row.label], "cost": reading, **row.accuracy.as_dict()})
     shared = _by_method([row["name"] for row in rows], say("report.method", lang))
-    x = {"field": "cost", "type": "quantitative", "title": say(f"report.chart_{cost}", lang), "scale": {"type": "log"}}
+    shared["color"]["legend"] = None  # Every point carries its name.
+    x = {
+        "field": "cost",
+        "type": "quantitative",
+        "title": say(f"report.chart_{cost}", lang),
+        "scale": {"type": "log", "nice": False, "padding": 40},
+    }
     y = {"type": "quantitative", "title": say("report.chart_test_accuracy", lang), "scale": {"zero": False}}
     return _style(
         {

@@ -21,8 +21,8 @@ from tuneoff.store import Claim, Store, fault
 RETRIES = 2
 POLL_SECONDS = 0.1
 HEARTBEAT_SECONDS = 10.0
-#: Logits of a reloaded artefact may differ by rounding of the format that the forward pass computes in.
-TOLERANCE = {"fp32": 1e-3, "bf16": 5e-2, "fp16": 5e-2}
+#: The reload computes the same rows in the same batches: only the order of additions may differ, by the format's rounding.
+TOLERANCE = {"fp32": 1e-4, "bf16": 2e-2, "fp16": 2e-2}
 
 
 class StoppedError(Exception):

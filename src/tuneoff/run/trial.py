@@ -46,8 +46,20 @@ from tuneoff.train import (
     used_rows_only,
 )
 
-#: Rows of the test split whose logits a reloaded artefact must give again.
+#: Test rows whose logits a reloaded artefact must give again. They are computed once more in batches of their own, because
+#: in bf16 a row's logits depend on the shape of the batch it stands in.
 VERIFIED_ROWS = 256
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What learning and judging gave: logits of the splits, and those of the rows that the reload is checked on."""
+
+    outcome: Outcome
+    trained: Peak
+    evaluated: Peak
+    logits: dict[str, np.ndarray]
+    proof: np.ndarray
 
 
 @dataclass
@@ -148,12 +160,14 @@ def _run_texts(bench: Bench, method: TextMethod) -> dict[str, Any]:
     with clock.phase("evaluate"):
         logits = {name: method.logits(splits[name].texts) for name in ("validation", "test")}
     evaluated = meter.peak()
+    with clock.phase("prove"):
+        proof = method.logits(splits.test.texts[:VERIFIED_ROWS])
     with clock.phase("save"):
         method.save(bench.artefact)
         _description(bench, "fp32").write(bench.artefact)
     size = method.num_parameters()
     parameters = {"adapter": 0, "head": size, "base": 0, "total": None, "trainable": size, "percent": None}
-    return _result(bench, parameters, trained, evaluated, logits, Outcome(0), "fp32")
+    return _result(bench, parameters, Learnt(Outcome(0), trained, evaluated, logits, proof), "fp32")
 
 
 def _run_adapted(bench: Bench, method: Method) -> dict[str, Any]:
@@ -177,9 +191,12 @@ def _run_adapted(bench: Bench, method: Method) -> dict[str, Any]:
         tokens = {name: bench.tokens(name, tokenizer, identity) for name in ("train", "validation", "test")}
 
     def rows(name: str) -> TokenRows:
+        if name == "proof":
+            few = tokenise(bench.splits.test.texts[:VERIFIED_ROWS], tokenizer, identity, trial.train.max_length, job.cache)
+            return TokenRows(few, None, tokenizer.pad_token_id, bench.device, adapted.padding_side)
         return TokenRows(tokens[name], bench.splits.targets(name), tokenizer.pad_token_id, bench.device, adapted.padding_side)
 
-    outcome, trained, evaluated, logits = (
+    learnt = (
         _learn_features(bench, method, adapted, rows, identity, precision)
         if method.facts.frozen_backbone
         else _learn(bench, method, adapted, rows, tokens["train"].ids, precision)
@@ -189,7 +206,7 @@ def _run_adapted(bench: Bench, method: Method) -> dict[str, Any]:
         _description(bench, precision).write(bench.artefact)
         if job.pretrained:
             link_tree(job.pretrained, bench.artefact / BACKBONE)
-    return _result(bench, parameters.as_dict(), trained, evaluated, logits, outcome, precision)
+    return _result(bench, parameters.as_dict(), learnt, precision)
 
 
 def _weights(adapted: Adapted, trial: Any, precision: Any) -> Weights:
@@ -200,9 +217,7 @@ def _weights(adapted: Adapted, trial: Any, precision: Any) -> Weights:
     return Weights(adapted.model, [group for group in groups if group.parameters], precision, trial.train.weight_decay)
 
 
-def _learn(
-    bench: Bench, method: Method, adapted: Adapted, rows: Any, train_ids: np.ndarray, precision: Any
-) -> tuple[Outcome, Peak, Peak, dict[str, np.ndarray]]:
+def _learn(bench: Bench, method: Method, adapted: Adapted, rows: Any, train_ids: np.ndarray, precision: Any) -> Learnt:
     """Train on tokens; test rows are built and read only after training."""
     trial, clock, meter = bench.job.trial, bench.clock, bench.meter
     torch.manual_seed(seed_for("dropout", trial.seed))
@@ -237,13 +252,13 @@ def _learn(
         with clock.phase("evaluate"):
             logits = {name: predict(adapted.model, rows(name)) for name in ("validation", "test")}
         evaluated = meter.peak()
+        with clock.phase("prove"):
+            proof = predict(adapted.model, rows("proof"))
         weights.settle()
-    return outcome, trained, evaluated, logits
+    return Learnt(outcome, trained, evaluated, logits, proof)
 
 
-def _learn_features(
-    bench: Bench, method: Method, adapted: Adapted, rows: Any, identity: str, precision: Any
-) -> tuple[Outcome, Peak, Peak, dict[str, np.ndarray]]:
+def _learn_features(bench: Bench, method: Method, adapted: Adapted, rows: Any, identity: str, precision: Any) -> Learnt:
     """Read the frozen backbone once, then train the head on what it said."""
     trial, clock, meter = bench.job.trial, bench.clock, bench.meter
     assert adapted.encode is not None
@@ -292,8 +307,11 @@ def _learn_features(
     with clock.phase("evaluate"):
         logits = {name: predict(probe, split[name]) for name in ("validation", "test")}
     evaluated = meter.peak()
+    with clock.phase("prove"):
+        cast_for_compute(adapted.encode, precision)
+        proof = predict(adapted.model, rows("proof"))
     highest = max((p for p in (cost.peak_bytes, trained.bytes) if p is not None), default=None)
-    return outcome, Peak(highest, trained.counter), Peak(highest, evaluated.counter), logits
+    return Learnt(outcome, Peak(highest, trained.counter), Peak(highest, evaluated.counter), logits, proof)
 
 
 def _pooling(adapted: Adapted) -> str:
@@ -352,15 +370,13 @@ def _run_stage(bench: Bench) -> dict[str, Any]:
 def _result(
     bench: Bench,
     parameters: dict[str, Any],
-    trained: Peak,
-    evaluated: Peak,
-    logits: dict[str, np.ndarray],
-    outcome: Outcome,
+    learnt: Learnt,
     precision: str,
 ) -> dict[str, Any]:
-    splits = bench.splits
+    splits, logits = bench.splits, learnt.logits
     tensors = {f"{name}.logits": torch.from_numpy(values) for name, values in logits.items()}
     tensors |= {f"{name}.targets": torch.from_numpy(splits.targets(name)) for name in logits}
+    tensors["proof.logits"] = torch.from_numpy(learnt.proof)
     with bench.clock.phase("save"):
         predictions = bench.job.folder / PREDICTIONS
         save_file(tensors, predictions)
@@ -368,11 +384,11 @@ def _result(
     quality = {name: score(values, splits.targets(name), splits.labels).as_dict() for name, values in logits.items()}
     return {
         "parameters": parameters,
-        "memory": {"train": asdict(trained), "evaluate": asdict(evaluated)},
+        "memory": {"train": asdict(learnt.trained), "evaluate": asdict(learnt.evaluated)},
         "quality": quality,
         "labels": splits.labels,
-        "steps": outcome.steps,
-        "best_epoch": outcome.best_epoch,
+        "steps": learnt.outcome.steps,
+        "best_epoch": learnt.outcome.best_epoch,
         "precision": precision,
         "predictions_sha256": hashlib.sha256(predictions.read_bytes()).hexdigest(),
         "artefact_bytes": folder_bytes(bench.artefact),
@@ -401,14 +417,12 @@ def verify_job(job: Job) -> None:
     from safetensors.torch import load_file
 
     try:
-        stored = load_file(job.folder / PREDICTIONS)["test.logits"].numpy()
+        stored = load_file(job.folder / PREDICTIONS)["proof.logits"].numpy()
         splits = load_prepared(job.prepared)
-        count = min(VERIFIED_ROWS, len(stored))
         predictor = Predictor(job.folder / ARTEFACT, resolved=job.backbone)
-        again = predictor.logits(splits.test.texts[:count], job.cache)
-        difference = float(np.abs(again - stored[:count]).max())
-        agree = float((again.argmax(1) == stored[:count].argmax(1)).mean())
-        result: dict[str, Any] = {"rows": count, "largest_difference": difference, "same_label": agree}
+        again = predictor.logits(splits.test.texts[: len(stored)], job.cache)
+        agree = float((again.argmax(1) == stored.argmax(1)).mean())
+        result: dict[str, Any] = {"rows": len(stored), "largest_difference": float(np.abs(again - stored).max()), "same_label": agree}
     except Exception as error:
         traceback.print_exception(error)
         result = {"error": f"{type(error).__name__}: {error}"}
