@@ -53,7 +53,7 @@ def learning_curves(points: list[dict[str, Any]], names: dict[str, str], lang: s
             "layer": [
                 {
                     "mark": {"type": "area", "opacity": 0.12},
-                    "encoding": {"x": x, "y": {"field": "low", **y}, "y2": {"field": "high"}, "color": {**shared["color"], "legend": None}},
+                    "encoding": {"x": x, "y": {"field": "low", **y}, "y2": {"field": "high"}, "color": shared["color"]},
                 },
                 {"mark": {"type": "line", "point": {"size": 25}}, "encoding": {"x": x, "y": {"field": "mean", **y}, **shared}},
             ],
@@ -63,11 +63,11 @@ def learning_curves(points: list[dict[str, Any]], names: dict[str, str], lang: s
 
 
 def trade_off(analysis: Analysis, names: dict[str, str], cost: str, lang: str) -> dict[str, Any]:
-    """Accuracy with its interval against one cost: ``memory`` (MB) or ``time`` (seconds)."""
+    """Accuracy with its interval against one cost: ``memory`` (MB) or ``time`` (seconds). The majority class costs nothing."""
     rows: list[dict[str, Any]] = []
     for row in analysis.rows:
         value = row.memory.get("train_peak_bytes") if cost == "memory" else row.time.get("train_seconds")
-        if row.accuracy and value and row.trained:
+        if row.accuracy and value and row.trained and row.method != "majority":
             reading = value / 1e6 if cost == "memory" else value
             rows.append({"name": names[row.label], "cost": reading, **row.accuracy.as_dict()})
     shared = _by_method([row["name"] for row in rows], say("report.method", lang))
