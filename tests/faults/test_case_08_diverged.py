@@ -22,9 +22,12 @@ def test_loss_is_not_a_number(tmp_path: Path) -> None:
 
 
 def test_constant_predictions_did_not_train(tmp_path: Path) -> None:
-    still = {"full": {"learning_rate": 1e-12, "head_learning_rate": 1e-12}, "as": "still"}
-    folder = write_study(tmp_path / "study", ["majority", still], seeds=1)
-    rows = {row["label"]: row for row in json.loads(tuneoff("run", folder, "--json").stdout)["rows"]}
-    # With a fresh head and no learning, a tiny model gives every row the same class.
-    assert rows["still"]["trained"] is False
+    folder = write_study(tmp_path / "study", ["majority", "full"], seeds=1)
+    # Every text is one character that the tiny tokenizer does not know, so all rows look alike to the model.
+    rows = [f"{chr(0x4E00 + i)},{'good' if i % 3 else 'bad'}" for i in range(90)]
+    (folder / "rows.csv").write_text("\n".join(["text,label", *rows]) + "\n", encoding="utf-8")
+    found = {row["label"]: row for row in json.loads(tuneoff("run", folder, "--json").stdout)["rows"]}
+    assert found["full"]["trained"] is False
     assert "did not train" in tuneoff("report", folder).stdout
+    readme = (folder / "README.md").read_text(encoding="utf-8")
+    assert "**Full fine-tuning** has the highest mean" not in readme, "it is not ranked"
