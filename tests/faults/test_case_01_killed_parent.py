@@ -49,16 +49,12 @@ def test_killed_twice_in_the_middle_of_training(undisturbed: tuple[Path, list[di
     original, expected = undisturbed
     folder = copy_of(original, tmp_path / "study")
     for _ in range(2):
-        run = start_tuneoff("run", folder)
-        assert run.stderr is not None
-        for line in run.stderr:
-            if "accuracy" in line:  # A trial has ended: the next one is at work now.
-                break
-        run.send_signal(signal.SIGKILL)
-        run.wait(60)
-        run.stderr.close()
-        if run.stdout:
-            run.stdout.close()
+        with start_tuneoff("run", folder) as run:
+            assert run.stderr is not None
+            for line in run.stderr:
+                if "accuracy" in line:  # A trial has ended: the next one is at work now.
+                    break
+            run.send_signal(signal.SIGKILL)
     assert tuneoff("run", folder).returncode == 0
     assert table(folder) == expected
     assert len(records(folder)) == 4
