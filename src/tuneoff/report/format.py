@@ -10,8 +10,8 @@ def size(value: int | None) -> str:
     if value is None:
         return NOTHING
     for unit, step in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if value >= step:
-            return f"{value / step:.3g} {unit}" if value / step < 1000 else f"{value / step:.0f} {unit}"
+        if value >= 0.9995 * step:  # 999.7 kB reads 1 MB: three digits would make it 1e+03 kB.
+            return f"{value / step:.3g} {unit}" if value < 999.5 * step else f"{value / step:.0f} {unit}"
     return f"{value} B"
 
 
