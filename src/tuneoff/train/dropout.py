@@ -2,7 +2,7 @@
 
 PyTorch draws one double an element for a CPU dropout, serially. Here one 64-bit draw of SFC64 (Doty-Humphrey's generator, in
 NumPy) gives four elements of 15 bits each, so that the probability is exact to 2⁻¹⁵, and the mask is all ones or all zeros in
-an integer of the element's width, applied by a bitwise *and*: about ten times faster, with the same expectation and variance.
+an integer of the element's width, applied by a bitwise *and*, with the same expectation and variance.
 """
 
 from typing import Any
