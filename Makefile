@@ -52,6 +52,10 @@ format: $(READY) ## Format and fix what can be fixed
 bench: $(READY) ## Compare speed, memory and accuracy with Hugging Face Trainer + PEFT
 	$(BIN)/python bench/vs_trainer.py
 
+.PHONY: bench-study
+bench-study: $(READY) ## Compare the wall time of a whole study with the same trials by Trainer
+	$(BIN)/python bench/study_vs_trainer.py
+
 .PHONY: wheel
 wheel: $(READY) ## Build the wheel into dist/
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist .

@@ -26,9 +26,8 @@ ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data" / "finance_phrasebank" / "finance_data.csv"
 TRAIN, VALIDATION, TEST = 1200, 200, 800
 EPOCHS, BATCH, MAX_LENGTH, WARMUP = 3, 32, 128, 0.1
-#: One learning rate for head and rest, because that is what Trainer does. LoRA stood at 3e-3 first, where tuneoff collapsed
-#: and Trainer did not (docs/decisions/0004); the rate was lowered after that was seen.
-RATES = {"full": 2e-4, "lora": 1e-3, "prompt": 3e-2, "prefix": 3e-2, "feature_extraction": 1e-2}
+#: One learning rate for head and rest, because that is what Trainer does.
+RATES = {"full": 2e-4, "lora": 3e-3, "prompt": 3e-2, "prefix": 3e-2, "feature_extraction": 1e-2}
 TARGETS = {
     "full": (3.0, 0.95),
     "lora": (3.0, 0.8),
@@ -62,8 +61,8 @@ def write_rows(folder: Path) -> dict[str, Path]:
     return files
 
 
-def trainer_side(folder: Path, method: str, seed: int) -> dict[str, float]:
-    """What a user would write today."""
+def trainer_side(folder: Path, method: str, seed: int, share: float = 1.0) -> dict[str, float]:
+    """What a user would write today; ``share`` below 1 is a training of that part of the steps."""
     os.environ["HF_HUB_OFFLINE"] = "1"
     import datasets
     import numpy as np
@@ -98,13 +97,13 @@ def trainer_side(folder: Path, method: str, seed: int) -> dict[str, float]:
             "prefix": lambda: peft.PrefixTuningConfig(task_type="SEQ_CLS", num_virtual_tokens=20),
         }[method]()
         model = peft.get_peft_model(model, config)
-    steps = math.ceil(TRAIN / BATCH) * EPOCHS
+    steps = max(1, int(share * math.ceil(TRAIN / BATCH) * EPOCHS))
     arguments = TrainingArguments(
         output_dir=str(folder / "trainer"),
         per_device_train_batch_size=BATCH,
         per_device_eval_batch_size=BATCH,
         learning_rate=RATES[method],
-        num_train_epochs=EPOCHS,
+        max_steps=steps,
         warmup_steps=math.ceil(WARMUP * steps),
         eval_strategy="epoch",
         save_strategy="no",
@@ -128,6 +127,7 @@ def tuneoff_side(folder: Path, method: str, seed: int) -> dict[str, float]:
     from tuneoff.data import save_prepared
     from tuneoff.run.job import Job
     from tuneoff.run.planner import make_plan
+    from tuneoff.run.runner import rates_of
     from tuneoff.run.trial import run_job
     from tuneoff.spec import load
 
@@ -138,11 +138,12 @@ def tuneoff_side(folder: Path, method: str, seed: int) -> dict[str, float]:
     shutil.rmtree(attempt, ignore_errors=True)
     attempt.mkdir()
     cache = attempt / "cache"
-    run_job(Job(trial, attempt, save_prepared(plan.splits, cache), cache, plan.resolved, "sample:en", None, ("text",)))
+    prepared = save_prepared(plan.splits, cache)
+    run_job(Job(trial, attempt, prepared, cache, plan.resolved, "sample:en", None, ("text",), rates=rates_of(trial, None)))
     result = json.loads((attempt / "result.json").read_text())
     if result["state"] != "complete":
         raise SystemExit(f"{method}: {result['error']['text']}")
-    seconds = sum(result["phases"].get(phase, 0.0) for phase in ("warmup", "train", "validate", "evaluate"))
+    seconds = sum(result["phases"].get(phase, 0.0) for phase in ("features", "warmup", "train", "validate", "evaluate"))
     return {"seconds": seconds, "bytes": _memory("VmHWM") - start, "accuracy": result["quality"]["test"]["accuracy"]}
 
 
@@ -161,10 +162,11 @@ def write_studies(folder: Path, seeds: int) -> None:
         (folder / f"{method}.yaml").write_text(json.dumps(study))
 
 
-def one_run(side: str, folder: Path, method: str, seed: int) -> dict[str, float]:
+def one_run(side: str, folder: Path, method: str, seed: int, share: float = 1.0) -> dict[str, float]:
     """One side in a fresh process; ``process_seconds`` is from start to exit."""
     began = time.perf_counter()
     command = [sys.executable, __file__, "--side", side, "--folder", str(folder), "--methods", method, "--seed", str(seed)]
+    command += ["--share", str(share)]
     run = subprocess.run(command, capture_output=True, text=True)
     if run.returncode:
         raise SystemExit(f"{side} {method}: {run.stderr[-2000:]}")
@@ -180,10 +182,13 @@ def main() -> None:
     parser.add_argument("--side", choices=("trainer", "tuneoff"), help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--seed", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--share", type=float, default=1.0, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.side:
-        measure = trainer_side if options.side == "trainer" else tuneoff_side
-        print(json.dumps(measure(options.folder, options.methods, options.seed)))
+        if options.side == "trainer":
+            print(json.dumps(trainer_side(options.folder, options.methods, options.seed, options.share)))
+        else:
+            print(json.dumps(tuneoff_side(options.folder, options.methods, options.seed)))
         return
     if not DATA.exists():
         raise SystemExit(f"needs {DATA.relative_to(ROOT.parent)}")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tuneoff.data import DataReport
     from tuneoff.report import Material
-    from tuneoff.run import Listener, Plan, Progress
+    from tuneoff.run import Listener, Outlook, Plan, Progress
 
 RESULTS = "results"
 
@@ -89,6 +89,32 @@ class Study:
         """
         return self._plan
 
+    def sketch(self) -> "Plan":
+        """As :meth:`plan`, but nothing is downloaded beyond a configuration.
+
+        Raises:
+            UsageError: a method or parameter that does not exist.
+            RefusedError: data or backbone cannot be used.
+        """
+        from tuneoff.run import make_plan
+
+        return make_plan(self.file, weights=False)
+
+    def forecast(self, gpu: str | None = None) -> "Outlook":
+        """Memory and time of every trial, without weights and without training.
+
+        Args:
+            gpu: name of a GPU of the table; without one, this machine's device.
+
+        Raises:
+            UsageError: no such GPU.
+            RefusedError: data or backbone cannot be used.
+        """
+        from tuneoff.forecast import find_gpu
+        from tuneoff.run import look_ahead
+
+        return look_ahead(self.sketch(), find_gpu(gpu) if gpu else None)
+
     def check(self) -> "DataReport":
         """Check data, backbone and methods; nothing trains."""
         return self._plan.report
@@ -130,7 +156,7 @@ class Study:
         facts = plan.facts
         card = BackboneCard.of(facts) if facts else None
         stages = [found.record for stage in plan.stages if (found := self.store.result(stage.name)) is not None]
-        analysis = analyse(methods, plan.splits.labels)
+        analysis = analyse(methods, plan.splits.labels, clean=plan.report.clean_test)
         return Material(self.folder, self.file.spec, plan.report, plan.splits.labels, card, methods, analysis, stages)
 
     def report(self, draw: bool = True) -> "Material":

@@ -1,8 +1,9 @@
 """A method on a tiny backbone: what the contract suite and its fresh process share."""
 
+import copy
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,12 @@ import torch
 from torch import nn
 from transformers import AutoConfig, AutoModel
 
-from tests.support.tiny import DECODERS, ENCODERS, HEADS, tiny_decoder, tiny_encoder
+from tests.support.tiny import DECODERS, ENCODERS, HEADS, LAYERS, tiny_decoder, tiny_encoder
 from tuneoff.backbone import BackboneFacts, Resolved, load_tokenizer, resolve, tokenizer_hash
 from tuneoff.data import tokenise
 from tuneoff.data.tokens import Tokens
 from tuneoff.measure import Clock
-from tuneoff.methods import Adapted, Method, method_class
+from tuneoff.methods import Adapted, AnyMethod, Method, method_class
 from tuneoff.run.artefact import classifier_facts, open_classifier
 from tuneoff.train import Classification, FeatureRows, Group, Schedule, TokenRows, Weights, cast_for_compute, extract, fit, predict
 
@@ -27,8 +28,28 @@ ARCHITECTURES = (*ENCODERS, *DECODERS)
 WIDTH, SPREAD = 64, 0.15
 MAX_LENGTH = 24
 HEAD_SEED, ATTACH_SEED = 7, 3
-#: Short enough for the 64 positions of a tiny model.
-PARAMETERS: dict[str, dict[str, Any]] = {"prompt": {"tokens": 5}, "p_tuning": {"tokens": 5, "width": 16}, "prefix": {"tokens": 5}}
+#: What fits a tiny model: 64 positions, layers of 32 to 128, few enough parameters.
+PARAMETERS: dict[str, dict[str, Any]] = {
+    "prompt": {"tokens": 5},
+    "p_tuning": {"tokens": 5, "width": 16},
+    "prefix": {"tokens": 5},
+    "rslora": {"r": 16},
+    "vera": {"r": 32},
+    "peft:ADAMSS": {"r": 16, "num_subspaces": 2},
+    "peft:ADAPTION_PROMPT": {"adapter_len": 5},
+    "peft:C3A": {"block_size": 32},
+    "peft:CARTRIDGE": {"num_virtual_tokens": 5},
+    "peft:FOURIERFT": {"n_frequency": 100},
+    "peft:PREFIX_TUNING": {"num_virtual_tokens": 5},
+    "peft:PROMPT_TUNING": {"num_virtual_tokens": 5},
+    "peft:PVERA": {"r": 32},
+    "peft:P_TUNING": {"num_virtual_tokens": 5},
+    "peft:ROAD": {"group_size": 32},
+    "peft:SHIRA": {"r": 4},
+    "peft:TRAINABLE_TOKENS": {"token_indices": list(range(5, 300))},  # All but the special ones.
+    "peft:VBLORA": {"vector_length": 16},
+    "peft:WAVEFT": {"n_frequency": 100},
+}
 
 WORDS = {
     "negative": ["loss", "cut", "fell", "short", "매출이", "미치지"],
@@ -59,10 +80,14 @@ class Backbone:
     def tokenizer(self) -> Any:
         return load_tokenizer(self.resolved)
 
+    @cached_property
+    def _facts(self) -> BackboneFacts:
+        return classifier_facts(self.resolved, len(LABELS), False)
+
     @property
     def facts(self) -> BackboneFacts:
-        """Read anew each time: attaching may change the configuration inside."""
-        return classifier_facts(self.resolved, len(LABELS), False)
+        """With a configuration of their own: attaching may change it."""
+        return replace(self._facts, config=copy.deepcopy(self._facts.config))
 
     @property
     def pad(self) -> int:
@@ -72,7 +97,7 @@ class Backbone:
         return tokenise(texts, self.tokenizer, tokenizer_hash(self.tokenizer), MAX_LENGTH, self.folder.parent / "tokens")
 
 
-def make_backbone(folder: Path, kind: str) -> Backbone:
+def make_backbone(folder: Path, kind: str, blocks: int = LAYERS) -> Backbone:
     """A tiny model wide enough for 4-bit blocks of 64 weights, with matrices loud enough to move what passes through two layers."""
     (tiny_encoder if kind in ENCODERS else tiny_decoder)(folder, kind)
     config = AutoConfig.from_pretrained(folder)
@@ -82,15 +107,26 @@ def make_backbone(folder: Path, kind: str) -> Backbone:
     for name, value in wide.items():
         setattr(config, name, value)
     config.initializer_range = SPREAD
+    config.num_hidden_layers = blocks
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        AutoModel.from_config(config).save_pretrained(folder)
+        model = AutoModel.from_config(config)
+        for parameter_name, parameter in model.named_parameters():
+            if parameter_name.endswith("bias"):  # Zeros in a new model, and in no trained one.
+                nn.init.normal_(parameter, std=SPREAD / 3)
+        model.save_pretrained(folder)
     return Backbone(folder)
 
 
+def class_of(name: str) -> type[AnyMethod]:
+    """The class of a method, or of a type of PEFT written as ``peft:OFT``."""
+    return method_class(name.partition(":")[0])
+
+
 def build(name: str, **parameters: Any) -> Method:
-    kind = method_class(name)
-    method = kind(kind.Config.model_validate(PARAMETERS.get(name, {}) | parameters))
+    kind, (_, _, peft_type) = class_of(name), name.partition(":")
+    written = PARAMETERS.get(name, {}) | ({"type": peft_type} if peft_type else {}) | parameters
+    method = kind(kind.Config.model_validate(written))
     assert isinstance(method, Method)
     return method
 
@@ -168,7 +204,8 @@ def learn(
         features, module, precision = extract(adapted.encode, rows), adapted.decode, "fp32"
         module.standardise(features)
         rows = FeatureRows(features, targets, CPU)
-    groups = [Group(adapted.parameters(part), rate) for part, rate in zip(names, rates, strict=True) if part]
+    starts = (method.base_start(), 0.0)
+    groups = [Group(adapted.parameters(part), rate, start) for part, rate, start in zip(names, rates, starts, strict=True) if part]
     torch.manual_seed(seed)
     weights = Weights(module, groups, precision, 0.0)
     trained = [name for part in names for name in part]
@@ -185,6 +222,7 @@ def learn(
         Clock(),
         after_first_backward=lambda: method.after_first_backward(adapted),
         after_step=lambda step, steps: method.after_step(adapted, step, steps),
+        penalty=lambda: method.penalty(adapted),
         epochs_between_validations=epochs,
     )
     computing: nn.Module = adapted.encode or adapted.model

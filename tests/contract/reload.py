@@ -5,6 +5,7 @@
 
 import json
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ import numpy as np
 import torch
 from transformers.utils import logging
 
-from tests.contract.pairs import CPU, Backbone, build
-from tuneoff.methods import Method, TextMethod, method_class
+from tests.contract.pairs import CPU, Backbone, build, class_of
+from tuneoff.methods import Method, TextMethod
 from tuneoff.run.artefact import open_classifier
 from tuneoff.train import TokenRows, cast_for_compute, predict
 
@@ -21,16 +22,22 @@ from tuneoff.train import TokenRows, cast_for_compute, predict
 OTHER_SEED = 99
 
 
+@cache
+def backbone_at(folder: str) -> Backbone:
+    """Many artefacts stand on one backbone."""
+    return Backbone(Path(folder))
+
+
 def logits_of(job: dict[str, Any]) -> np.ndarray:
     """Load one artefact as prediction does."""
     texts = [tuple(text) for text in job["texts"]]
-    folder, kind = Path(job["folder"]), method_class(job["method"])
+    folder, kind = Path(job["folder"]), class_of(job["method"])
     if issubclass(kind, TextMethod):
         learnt = kind(kind.Config())
         learnt.load(folder)
         return learnt.logits(texts)
     assert issubclass(kind, Method)
-    backbone, method = Backbone(Path(job["backbone"])), build(job["method"], **job["parameters"])
+    backbone, method = backbone_at(job["backbone"]), build(job["method"], **job["parameters"])
     facts = backbone.facts
     model, precision = open_classifier(method, backbone.resolved, facts, backbone.pad, OTHER_SEED, job["precision"], CPU)
     torch.manual_seed(OTHER_SEED)

@@ -14,9 +14,12 @@ from transformers.utils import logging
 
 from tests.contract.pairs import CPU, LABELS, Attached, Backbone, attach, build, learn, make_backbone, same_bits, tensors, toy_rows
 from tuneoff.backbone import read_facts
-from tuneoff.errors import MethodError
-from tuneoff.methods import method_class, method_names
+from tuneoff.errors import MethodError, UsageError
+from tuneoff.methods import choose, method_class, method_names
+from tuneoff.methods.adalora import Adalora
+from tuneoff.methods.lp_ft import LpFt
 from tuneoff.run.artefact import open_classifier
+from tuneoff.spec import MethodEntry
 
 TEXTS, TARGETS = toy_rows(16, seed=4)
 TOKENS = 5
@@ -140,6 +143,7 @@ def test_a_prefix_without_gradient_is_an_error(backbones: Any) -> None:
 def test_prefix_alone_cannot_run_with_gradient_checkpointing() -> None:
     # Cached keys and values are dropped when a block is computed again; the planner refuses the pair.
     assert [name for name in method_names() if not method_class(name).facts.gradient_checkpointing] == ["prefix"]
+    assert not build("peft:PREFIX_TUNING").facts.gradient_checkpointing
 
 
 def test_virtual_tokens_are_known_to_the_planner() -> None:
@@ -197,7 +201,7 @@ def test_a_4_bit_layer_learns_the_same_before_and_after_an_evaluation(backbones:
     assert all(same_bits(one, other) for one, other in zip(frozen.values(), tensors(model).values(), strict=True))
 
 
-@pytest.mark.parametrize("name", ["lora", "dora", "ia3", "adapter", "bitfit", "prefix"])
+@pytest.mark.parametrize("name", ["lora", "dora", "ia3", "adapter", "bitfit", "prefix", "pissa", "vera"])
 def test_a_deep_backbone_saves_and_loads(backbones: Any, tmp_path: Path, name: str) -> None:
     """From twenty layers on PEFT shortens the list of layer names to patterns."""
     folder = make_backbone(tmp_path / "deep", "roberta").folder
@@ -218,7 +222,8 @@ def test_a_deep_backbone_saves_and_loads(backbones: Any, tmp_path: Path, name: s
 
 
 @pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing.* is deprecated:FutureWarning")  # Of PEFT with transformers 5.
-@pytest.mark.parametrize("name", ["lora", "dora", "ia3", "prefix"])
+@pytest.mark.filterwarnings("ignore:The following rank_pattern keys:RuntimeWarning")  # PEFT 0.21 on its own AdaLoRA artefacts.
+@pytest.mark.parametrize("name", ["lora", "dora", "ia3", "prefix", "adalora", "pissa", "rslora", "vera", "peft:OFT", "peft:P_TUNING"])
 def test_plain_peft_loads_the_artefact(backbones: Any, tmp_path: Path, name: str) -> None:
     from peft import PeftModel
 
@@ -369,3 +374,162 @@ def test_a_checkpoint_without_a_pooler_predicts_the_same_after_loading(tmp_path:
     model, _ = open_classifier(fresh.method, backbone.resolved, fresh.facts, backbone.pad, 99, "fp32", CPU)
     fresh.adapted = fresh.method.load(model, fresh.facts, tmp_path / "artefact")
     np.testing.assert_allclose(fresh.logits(TEXTS), attached.logits(TEXTS), rtol=1e-5, atol=1e-5)
+
+
+# AdaLoRA
+
+
+def adalora_ranks(attached: Attached) -> list[int]:
+    """Ranks that are not masked, of each layer."""
+    known = dict(attached.adapted.model.named_parameters())
+    return [int(known[name].count_nonzero()) for name in attached.adapted.adapter if ".lora_E." in name]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_adalora_ends_with_as_many_ranks_as_asked_and_stores_no_others(backbones: Any, tmp_path: Path, precision: str) -> None:
+    """In bf16 the mask must reach the fp32 masters, which overwrite what the model computes with."""
+    from safetensors.torch import load_file
+
+    attached = attach("adalora", backbones("roberta"), precision, r=2, start_r=6)
+    assert adalora_ranks(attached) == [0] * len(attached.facts.linear)  # Weights of zero, so that nothing changes at first.
+    learn(attached, TEXTS, TARGETS, 6, 8).weights.settle()
+    ranks = adalora_ranks(attached)
+    assert sum(ranks) == 2 * len(attached.facts.linear)
+    assert max(ranks) > 2, "given to layers by importance, not evenly"
+    attached.method.save(attached.adapted, tmp_path)
+    stored = {name: tensor.shape[0] for name, tensor in load_file(tmp_path / "adapter_model.safetensors").items() if ".lora_E" in name}
+    assert sorted(stored.values()) == sorted(max(1, rank) for rank in ranks)
+
+
+def test_adalora_takes_ranks_away_between_warm_up_and_settling(backbones: Any) -> None:
+    kept: list[int] = []
+
+    class Watched(Adalora):
+        def after_step(self, adapted: Any, step: int, num_steps: int) -> None:
+            super().after_step(adapted, step, num_steps)
+            kept.append(sum(adalora_ranks(attached)))
+
+    attached = attach("adalora", backbones("roberta"), r=2, start_r=6, warmup=0.25, settle=0.25)
+    attached.method = Watched(attached.method.config)
+    learn(attached, TEXTS, TARGETS, 10, 8)
+    layers = len(attached.facts.linear)
+    assert len(kept) == 20
+    assert kept[:5] == [6 * layers] * 5
+    assert kept[4:15] == sorted(kept[4:15], reverse=True)
+    assert kept[14:] == [2 * layers] * 6
+    assert kept[4] > kept[8] > kept[14]
+
+
+def test_adalora_keeps_its_factors_near_orthonormal(backbones: Any) -> None:
+    """Its penalty falls with it and not without."""
+
+    def distance(orthogonality: float) -> float:
+        attached = attach("adalora", backbones("roberta"), orthogonality=orthogonality)
+        learn(attached, TEXTS, TARGETS, 10, 8)
+        attached.method.config = attached.method.config.model_copy(update={"orthogonality": 1.0})
+        found = attached.method.penalty(attached.adapted)
+        assert found is not None
+        return float(found.detach())
+
+    free = attach("adalora", backbones("roberta"), orthogonality=0.0)
+    assert free.method.penalty(free.adapted) is None
+    assert distance(0.5) < 0.8 * distance(0.0)
+
+
+def test_adalora_wants_ranks_to_take_away() -> None:
+    with pytest.raises(UsageError) as caught:
+        choose(MethodEntry(method="adalora", label="a", parameters={"r": 12}), "study.yaml:5:3", {"r": "study.yaml:5:12"})
+    assert caught.value.facts["key"] == "start_r"
+    assert "12" in caught.value.text("en")
+
+
+def test_adalora_in_a_training_too_short_to_judge_keeps_all_its_ranks(backbones: Any) -> None:
+    attached = attach("adalora", backbones("roberta"), r=2, start_r=6)
+    learn(attached, TEXTS, TARGETS, 1, 8)
+    assert adalora_ranks(attached) == [6] * len(attached.facts.linear)
+
+
+# PiSSA
+
+
+def test_pissa_moves_the_largest_singular_values_out_of_the_weights(backbones: Any) -> None:
+    attached = attach("pissa", backbones("roberta"), r=4)
+    plain, _ = open_classifier(build("full"), attached.backbone.resolved, attached.facts, attached.backbone.pad, 0, "fp32", CPU)
+    name = attached.facts.linear[0]
+    weight = plain.get_submodule(name).weight.detach()
+    layer: Any = attached.adapted.model.get_submodule(f"base_model.model.{name}")
+    principal = layer.lora_B["default"].weight @ layer.lora_A["default"].weight
+    values = torch.linalg.svdvals(weight)
+    torch.testing.assert_close(layer.base_layer.weight + principal, weight, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(torch.linalg.svdvals(principal)[:4], values[:4], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(torch.linalg.svdvals(layer.base_layer.weight)[: len(values) - 4], values[4:], rtol=1e-4, atol=1e-4)
+
+
+def test_pissa_agrees_with_the_initialisation_of_peft(backbones: Any) -> None:
+    ours = attach("pissa", backbones("roberta"), r=4)
+    theirs = attach("peft:LORA", backbones("roberta"), init_lora_weights="pissa", r=4, lora_alpha=4)
+    for name in ours.facts.linear:
+        one, other = (attached.adapted.model.get_submodule(f"base_model.model.{name}") for attached in (ours, theirs))
+        torch.testing.assert_close(one.base_layer.weight, other.base_layer.weight, rtol=1e-4, atol=1e-5)
+
+
+def test_pissa_refuses_more_singular_values_than_there_are(backbones: Any) -> None:
+    with pytest.raises(ValueError, match="singular values"):
+        attach("pissa", backbones("roberta"), r=65)
+
+
+# Probe then full, top layers, VeRA
+
+
+def test_probe_then_full_leaves_the_backbone_alone_until_its_time(backbones: Any) -> None:
+    moved: list[tuple[bool, bool]] = []
+
+    class Watched(LpFt):
+        def after_step(self, adapted: Any, step: int, num_steps: int) -> None:
+            known = dict(adapted.model.named_parameters())
+            moved.append(
+                (
+                    any(not same_bits(known[name], start[name]) for name in adapted.base),
+                    any(not same_bits(known[name], start[name]) for name in adapted.head),
+                )
+            )
+
+    attached = attach("lp_ft", backbones("roberta"), probe=0.5)
+    attached.method = Watched(attached.method.config)
+    start = tensors(attached.adapted.model)
+    learn(attached, TEXTS, TARGETS, 5, 8)
+    assert moved == [(False, True)] * 5 + [(True, True)] * 5
+
+
+@pytest.mark.parametrize(
+    ("kind", "last"), [("bert", "bert.encoder.layer.1."), *((kind, "model.layers.1.") for kind in ("llama", "modernbert"))]
+)
+def test_top_layers_are_the_last_blocks(backbones: Any, kind: str, last: str) -> None:
+    attached = attach("top_layers", backbones(kind))
+    assert attached.adapted.base
+    assert all(name.startswith(last) for name in attached.adapted.base)
+    missing = 1 if kind == "modernbert" else 0  # Its first block has one norm less.
+    assert len(attach("top_layers", backbones(kind), layers=2).adapted.base) == 2 * len(attached.adapted.base) - missing
+    with pytest.raises(ValueError, match="2 blocks, not 3"):
+        attach("top_layers", backbones(kind), layers=3)
+
+
+def test_shared_layers_have_no_top() -> None:
+    config = AutoConfig.for_model(
+        "albert", hidden_size=32, num_hidden_layers=4, num_attention_heads=2, intermediate_size=64, embedding_size=16, num_labels=3
+    )
+    assert build("top_layers").unsupported(read_facts("albert", "none", config)) == "method.no_modules"
+
+
+def test_the_random_matrices_of_vera_differ_by_seed_and_come_with_the_artefact(backbones: Any, tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    stored = []
+    for seed in (1, 1, 2):
+        attached = attach("vera", backbones("roberta"), seed=seed)
+        folder = tmp_path / str(len(stored))
+        folder.mkdir()
+        attached.method.save(attached.adapted, folder)
+        stored.append(load_file(folder / "adapter_model.safetensors")["base_model.vera_A"])
+    assert torch.equal(stored[0], stored[1])
+    assert not torch.equal(stored[0], stored[2])

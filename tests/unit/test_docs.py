@@ -294,7 +294,7 @@ def test_the_example_method_trains_what_it_says_and_comes_back(tmp_path: Path) -
 
     places = ["embeddings.LayerNorm"] + [f"encoder.layer.{i}.{part}.LayerNorm" for i in (0, 1) for part in ("attention.output", "output")]
     for biases in (True, False):
-        method = choose(MethodEntry(method="ln_tuning", label="ln", parameters={"biases": biases})).build()
+        method = choose(MethodEntry(method="all_norms", label="norms", parameters={"biases": biases})).build()
         assert isinstance(method, Method)
         adapted = method.attach(fresh(), facts, torch.Generator())
         norms = {f"bert.{place}.{part}" for place in places for part in (("weight", "bias") if biases else ("weight",))}

@@ -67,6 +67,7 @@ def count(backbone: str, method: str, classes: int = 2, **parameters: Any) -> Pa
 
 QUERY_VALUE = {"targets": ("query", "value")}
 Q_V = {"targets": ("q_proj", "v_proj")}
+PEFT_QUERY_VALUE = {"target_modules": ["query", "value"]}
 
 
 @dataclass(frozen=True)
@@ -103,10 +104,19 @@ PRINTED = [
     Printed("roberta-large", "adapter", {"bottleneck": 8, "placement": "houlsby"}, 835_968),
     Printed("roberta-large", "adapter", {"bottleneck": 16, "placement": "pfeiffer"}, 811_392),
     Printed("gemma-2-2b", "lora", {"r": 16} | Q_V, 3_199_488 - 4_608, 4_608),
+    Printed("roberta-base", "rslora", {"r": 8} | QUERY_VALUE, 294_912, 592_130),
+    Printed("roberta-base", "pissa", {"r": 8} | QUERY_VALUE, 294_912, 592_130),
+    Printed("roberta-base", "vera", {"r": 8, "targets": ("query", "value", "intermediate.dense")}, 647_714 - 592_130, 592_130),
+    Printed("roberta-base", "peft", {"type": "FOURIERFT", "n_frequency": 1000} | PEFT_QUERY_VALUE, 616_130 - 592_130, 592_130),
+    Printed("roberta-base", "peft", {"type": "C3A", "block_size": 768} | PEFT_QUERY_VALUE, 610_562 - 592_130, 592_130),
+    Printed("roberta-base", "peft", {"type": "LORA", "r": 8} | PEFT_QUERY_VALUE, 294_912, 592_130),
+    Printed("roberta-large", "peft", {"type": "VBLORA", "r": 4, "num_vectors": 90, "vector_length": 256}, 1_696_770 - 1_051_650, 1_051_650),
     # Published for causal language modelling: what the adapter holds does not depend on the head.
     Printed("bloomz-560m", "prefix", {"tokens": 20}, 983_040),
     Printed("bloomz-560m", "prompt", {"tokens": 8}, 8_192),
     Printed("bloomz-560m", "p_tuning", {"tokens": 20, "width": 128}, 300_288),
+    Printed("bloomz-560m", "ln_tuning", {}, 100_352),
+    Printed("bloomz-560m", "peft", {"type": "LN_TUNING"}, 100_352),
     Printed("Llama-2-7b", "lora", {"r": 8} | Q_V, 4_194_304),
     Printed("Llama-2-7b", "qlora", {"r": 8} | Q_V, 4_194_304),
     Printed("Qwen2.5-3B", "lora", {"r": 16} | Q_V, 3_686_400),
@@ -130,6 +140,10 @@ def test_published_counts(line: Printed) -> None:
         # LoRA wraps the head, so that the frozen original is counted beside its trained copy.
         ("bert-base-cased", "lora", {"r": 8, "targets": ("query", "key")}, 108_608_260, 2),
         ("gemma-2-2b", "lora", {"r": 16} | Q_V, 2_617_545_984, 2),
+        ("roberta-base", "vera", {"r": 8, "targets": ("query", "value", "intermediate.dense")}, 125_294_884, 2),
+        ("roberta-base", "peft", {"type": "FOURIERFT", "n_frequency": 1000} | PEFT_QUERY_VALUE, 125_263_300, 2),
+        ("roberta-base", "peft", {"type": "C3A", "block_size": 768} | PEFT_QUERY_VALUE, 125_257_732, 2),
+        ("roberta-large", "peft", {"type": "VBLORA", "r": 4, "num_vectors": 90, "vector_length": 256}, 357_058_564, 2),
         # Printed by versions that trained the head in place under prompt learning.
         ("bert-base-cased", "prefix", {"tokens": 20}, 108_680_450, 1),
         ("roberta-large", "p_tuning", {"tokens": 20, "width": 128}, 355_662_082, 1),
@@ -146,6 +160,7 @@ def test_published_totals_of_classifiers(backbone: str, method: str, parameters:
         ("bloomz-560m", "prefix", {"tokens": 20}, 560_197_632, 0),
         ("bloomz-560m", "prompt", {"tokens": 8}, 559_222_784, 0),
         ("bloomz-560m", "p_tuning", {"tokens": 20, "width": 128}, 559_514_880, 0),
+        ("bloomz-560m", "peft", {"type": "LN_TUNING"}, 559_314_944, 0),  # Copies of the norms beside the norms.
         ("Llama-2-7b", "lora", {"r": 8} | Q_V, 6_742_609_920, 32_000 * 4_096),  # The only one whose output layer is not tied.
         ("Qwen2.5-3B", "lora", {"r": 16} | Q_V, 3_089_625_088, 0),
         ("Llama-3.2-1B", "lora", {"r": 8, "targets": ("q_proj",)}, 1_236_338_688, 0),
@@ -244,6 +259,17 @@ def test_closed_forms(backbone: str) -> None:
     assert count(backbone, "adapter", bottleneck=m, placement="houlsby").adapter == shape.layers * 2 * (2 * m * d + m + d)
 
 
+@pytest.mark.parametrize("backbone", ["roberta-base", "Llama-3.2-1B"])
+def test_closed_forms_of_other_low_rank_updates(backbone: str) -> None:
+    shape, r = SHAPES[backbone], 4
+    one_block = shape.linear()
+    as_lora = shape.layers * sum(r * (i + o) for i, o in one_block)
+    assert count(backbone, "rslora", r=r).adapter == as_lora
+    assert count(backbone, "pissa", r=r).adapter == as_lora
+    assert count(backbone, "adalora", r=r, start_r=6).adapter == shape.layers * sum(6 * (i + o) + 6 for i, o in one_block)
+    assert count(backbone, "vera", r=r).adapter == shape.layers * sum(r + o for _, o in one_block)
+
+
 def test_bitfit_is_every_bias_of_the_blocks_and_norms() -> None:
     for backbone in ("roberta-base", "roberta-large"):
         shape = SHAPES[backbone]
@@ -251,6 +277,25 @@ def test_bitfit_is_every_bias_of_the_blocks_and_norms() -> None:
         assert count(backbone, "bitfit").base == shape.layers * (outs + 2 * shape.hidden) + shape.hidden
     # Only queries, keys and values have one in Qwen2.
     assert count("Qwen2.5-3B", "bitfit").base == 36 * (2048 + 2 * 256)
+
+
+def test_ln_tuning_is_two_norms_a_block_and_the_one_behind_them() -> None:
+    for backbone in ("roberta-base", "roberta-large"):
+        shape = SHAPES[backbone]
+        assert count(backbone, "ln_tuning").base == shape.layers * 2 * 2 * shape.hidden
+        assert count(backbone, "ln_tuning", biases=False).base == shape.layers * 2 * shape.hidden
+    # Scales only, four norms a block in Gemma 2 and two in Llama.
+    assert count("gemma-2-2b", "ln_tuning").base == (26 * 4 + 1) * 2304
+    assert count("Llama-3.2-1B", "ln_tuning").base == (16 * 2 + 1) * 2048
+
+
+def test_top_layers_are_whole_blocks() -> None:
+    shape = SHAPES["roberta-base"]
+    block = sum(i * o + o for i, o in shape.linear()) + 4 * shape.hidden
+    assert count("roberta-base", "top_layers").base == 3 * block  # A quarter of twelve.
+    assert count("roberta-base", "top_layers", layers=1).base == block
+    assert count("roberta-base", "top_layers", layers=12).base < count("roberta-base", "full").base
+    assert count("roberta-base", "lp_ft").base == count("roberta-base", "full").base == 124_055_040
 
 
 def test_a_pooler_stays_frozen_under_bitfit_and_gets_its_low_rank_update_under_lora() -> None:

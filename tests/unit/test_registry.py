@@ -4,6 +4,7 @@ import importlib
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,12 @@ import tuneoff.methods
 from tuneoff.backbone import read_facts
 from tuneoff.errors import UsageError
 from tuneoff.forecast import count_parameters
-from tuneoff.methods import Method, choose, method_class, method_names
+from tuneoff.methods import LearningRates, Method, choose, method_class, method_names
 from tuneoff.spec import MethodEntry
 
 SHIPPED = {
-    *("adapter", "bitfit", "dora", "feature_extraction", "full", "ia3", "lora", "majority"),
-    *("p_tuning", "prefix", "prompt", "qlora", "tfidf"),
+    *("adalora", "adapter", "bitfit", "dora", "feature_extraction", "full", "ia3", "ln_tuning", "lora", "lp_ft", "majority", "p_tuning"),
+    *("peft", "pissa", "prefix", "prompt", "qlora", "rslora", "tfidf", "top_layers", "vera"),
 }
 
 #: A whole method, as a person would write it: LayerNorm tuning. Its count is printed in PEFT's documentation.
@@ -108,6 +109,51 @@ def test_default_learning_rate_between_and_beyond_known_widths() -> None:
     assert 5e-5 < rates.default(512) < 2e-4
 
 
+RATES = LearningRates(1e-5, 1e-2, {384: 1e-3})
+
+
+def test_candidates_are_log_spaced_around_the_default() -> None:
+    assert RATES.candidates(384, 1) == [1e-3]
+    assert RATES.candidates(384, 3) == [1.7e-4, 1e-3, 6e-3]
+    assert RATES.candidates(384, 4) == [1.7e-4, 5.5e-4, 1.8e-3, 6e-3]
+    assert RATES.candidates(384, 5) == [1.7e-4, 4.1e-4, 1e-3, 2.4e-3, 6e-3]
+    assert RATES.candidates(384, 4, fixed=2e-2) == [2e-2]
+    assert replace(RATES, spread=2.0).candidates(384, 3) == [5e-4, 1e-3, 2e-3]
+
+
+@pytest.mark.parametrize("count", range(1, 10))
+@pytest.mark.parametrize(("low", "high"), [(1e-5, 1e-2), (1e-3, 1e-2), (1e-5, 1e-3), (8e-4, 1e-2), (1e-3, 1e-3), (9e-4, 1.1e-3)])
+def test_candidates_stay_in_the_range_and_differ(low: float, high: float, count: int) -> None:
+    found = LearningRates(low, high, {384: 1e-3}).candidates(384, count)
+    assert found == sorted(set(found))
+    assert all(low <= rate <= high for rate in found)
+    assert all(rate == float(f"{rate:.1e}") for rate in found)
+    assert 1 <= len(found) <= count
+    if high / low > 5:  # Room for as many as two digits tell apart.
+        assert len(found) == count
+        # An odd number has the default, and beside it what room there is.
+        assert count % 2 or (min(found), max(found)) == (max(low, 1.7e-4), min(high, 6e-3))
+    if count % 2:
+        assert 1e-3 in found
+
+
+def test_every_method_can_be_searched_at_every_width() -> None:
+    for name in method_names():
+        kind = method_class(name)
+        if issubclass(kind, Method):
+            for rates in (kind.learning_rates, kind.head_learning_rates):
+                for hidden in (128, 384, 768, 1024, 4096):
+                    assert len(rates.candidates(hidden, 4)) == 4
+                    assert rates.default(hidden) in rates.candidates(hidden, 5)
+
+
+def test_the_head_matters_where_the_backbone_stands_still() -> None:
+    deciding = {name for name in SHIPPED if method_class(name).facts.head_matters}
+    small = {"adapter", "bitfit", "ia3", "ln_tuning", "vera"}  # They hardly move it.
+    virtual = {"p_tuning", "prefix", "prompt"}
+    assert deciding == small | virtual | {"feature_extraction", "lp_ft"}
+
+
 @pytest.mark.parametrize(
     ("wrong", "right"),
     [("loar", "lora"), ("adaptor", "adapter"), ("p-tuning", "p_tuning"), ("feature-extraction", "feature_extraction"), ("qlorra", "qlora")],
@@ -135,6 +181,10 @@ def test_continued_pretraining_goes_before_any_method_with_a_backbone() -> None:
 @pytest.mark.parametrize(
     ("method", "parameters", "named"),
     [
+        ("adalora", {"r": 12}, "start_r"),
+        ("lp_ft", {"probe": 1.0}, "probe"),
+        ("top_layers", {"layers": 0}, "layers"),
+        ("peft", {"type": "OFT", "r": "eight"}, "r"),
         ("lora", {"r": 0}, "r"),
         ("lora", {"r": "eight"}, "r"),
         ("lora", {"targets": 3}, "targets"),
@@ -205,7 +255,8 @@ def test_a_method_that_cannot_be_imported_hides_no_other(tmp_path: Path, monkeyp
 def test_names_and_parameters_are_known_without_importing_torch() -> None:
     """``tuneoff methods`` and a study's first checks answer at once."""
     code = (
-        "import sys, tuneoff.methods as m; m.method_names(); [m.method_class(n).Config for n in ('lora', 'prefix', 'full', 'tfidf')]; "
+        "import sys, tuneoff.methods as m; m.method_names(); "
+        "[m.method_class(n).Config for n in ('lora', 'prefix', 'full', 'tfidf', 'adalora', 'pissa', 'lp_ft', 'peft')]; "
         "print([n for n in ('torch', 'transformers', 'peft', 'sklearn') if n in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)

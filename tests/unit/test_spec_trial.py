@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tuneoff.spec import PretrainSpec, TrainSpec, TrialSpec
+from tuneoff.spec import PretrainSpec, SearchSpec, TrainSpec, TrialSpec
 
 FIELDS: dict[str, Any] = {
     "method": "lora",
@@ -30,7 +30,10 @@ CHANGES: list[dict[str, Any]] = [
     {"train": TrainSpec(epochs=4)},
     {"pretrain": PretrainSpec()},
     {"corpus": "c"},
-    {"needs": "pretrain-s0-0123456789"},
+    {"needs": ("pretrain-s0-0123456789",)},
+    {"stage": "search"},
+    {"search": SearchSpec(candidates=((1e-4, 1e-3),), shares=(0.5,))},
+    {"search": SearchSpec(candidates=((1e-4, 2e-3),), shares=(0.5,))},
     {"metric_version": 2},
     {"trust_remote_code": True},
 ]
@@ -62,6 +65,11 @@ def test_the_folder_name_is_plain_and_carries_the_key(method: str) -> None:
     assert not set(trial.name) & set("/\\ .")
 
 
-def test_only_continued_pretraining_is_a_stage() -> None:
-    assert TrialSpec(**FIELDS | {"method": "pretrain"}).is_stage
+def test_what_trials_build_on_is_a_stage() -> None:
+    assert TrialSpec(**FIELDS | {"method": "pretrain", "stage": "pretrain"}).is_stage
+    assert TrialSpec(**FIELDS | {"stage": "search"}).is_stage
     assert not TrialSpec(**FIELDS | {"method": "pretrain+full"}).is_stage
+
+
+def test_a_search_is_told_from_the_trials_by_its_folder() -> None:
+    assert TrialSpec(**FIELDS | {"stage": "search", "seed": -1}).name.startswith("search-lora-")

@@ -1,88 +1,59 @@
-"""Trials → the rows of the report."""
+"""Trials → the rows of the report, and what they show when held against each other."""
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from tuneoff.analyse.bootstrap import Draws, Interval, interval
+from tuneoff.analyse import costs
+from tuneoff.analyse.bootstrap import Draws
+from tuneoff.analyse.compare import Comparison, Comparisons
+from tuneoff.analyse.row import Row
+from tuneoff.analyse.scores import hits, scores
 from tuneoff.analyse.trials import MethodTrials, TrialResult
-from tuneoff.measure import class_f1, confusion
+from tuneoff.analyse.variance import Hits
 
-TRAIN_PHASES, EVALUATE_PHASES = ("warmup", "train"), ("validate", "evaluate")
 #: A difference below this many points is "almost none", below the next "small" (in points of accuracy).
 ALMOST_NONE, SMALL = 1.0, 3.0
-
-
-@dataclass(frozen=True)
-class Row:
-    """A method over its seeds. Costs are means over seeds (memory: the highest); ``None`` where not measured.
-
-    ``train_seconds`` holds training steps and, charged in full, the continued pretraining that the method builds on.
-    ``gap`` is the difference to full fine-tuning in accuracy, ``gap_to_best`` that to the best row; both paired.
-    """
-
-    label: str
-    method: str
-    title: dict[str, str]
-    experiment: int
-    reference: str
-    config: dict[str, Any]
-    state: str
-    trials: dict[str, int]
-    parameters: dict[str, Any] | None
-    memory: dict[str, Any] = field(default_factory=dict)
-    time: dict[str, float | None] = field(default_factory=dict)
-    accuracy: Interval | None = None
-    macro_f1: Interval | None = None
-    per_class_f1: dict[str, float] = field(default_factory=dict)
-    mcc: float | None = None
-    ece: float | None = None
-    artefact_bytes: int | None = None
-    precision: str | None = None
-    best_epochs: list[int] = field(default_factory=list)
-    epochs: int | None = None
-    trained: bool = True
-    reload: str | None = None
-    error: dict[str, Any] | None = None
-    gap: Interval | None = None
-    gap_to_best: Interval | None = None
-    pretraining: dict[str, Any] | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """The shape of ``tuneoff report --json``."""
-        intervals = {
-            name: value.as_dict() if (value := getattr(self, name)) else None for name in ("accuracy", "macro_f1", "gap", "gap_to_best")
-        }
-        plain = ("label", "method", "title", "state", "trials", "parameters", "memory", "time", "per_class_f1", "mcc", "ece")
-        more = ("artefact_bytes", "precision", "epochs", "best_epochs", "trained", "reload", "error", "config", "pretraining")
-        return {name: getattr(self, name) for name in (*plain, *more)} | intervals
 
 
 @dataclass(frozen=True)
 class Analysis:
     """All rows, in the order of the study, and what follows from them.
 
-    ``pretrain_gains``: label of a method after continued pretraining → paired gain in accuracy over the same without.
+    Attributes:
+        rows: of every planned method.
+        majority_accuracy: what always answering the most common test class would score.
+        num_test: test rows; ``None`` before the first complete trial.
+        num_clean: those whose text, or nearly that, is not in train; ``None`` where that is all of them or not known.
+        num_seeds: planned for each method.
+        comparisons: every pair of trained methods.
+        hits: label of a trained method → seed → which test rows are right.
+        draws: of the test rows; ``None`` before the first complete trial.
+        pretrain_gains: label of a method after continued pretraining → paired gain in accuracy over the same without.
     """
 
     rows: list[Row]
     majority_accuracy: float | None
     num_test: int | None
     num_seeds: int
-    pretrain_gains: dict[str, Interval] = field(default_factory=dict)
+    comparisons: Comparisons
+    hits: dict[str, Hits] = field(default_factory=dict)
+    draws: Draws | None = None
+    num_clean: int | None = None
+    pretrain_gains: dict[str, Comparison] = field(default_factory=dict)
 
     def row(self, method: str) -> Row | None:
-        """The first row of a method by name that has a score."""
-        return next((row for row in self.rows if row.method == method and row.accuracy), None)
+        """The first row of a method by name that has a score and learnt."""
+        return _first(self.rows, method)
 
-    @property
+    @cached_property
     def scored(self) -> list[Row]:
         """Rows with a score whose training took, best first."""
-        found = [row for row in self.rows if row.accuracy and row.trained]
-        return sorted(found, key=lambda row: -row.accuracy.mean if row.accuracy else 0.0)
+        return _scored(self.rows)
 
     @property
     def best(self) -> Row | None:
@@ -91,53 +62,78 @@ class Analysis:
 
     @property
     def ties(self) -> list[Row]:
-        """The best and every row whose paired difference to it has zero in its interval."""
-        best = self.best
-        return [row for row in self.scored if row is best or (row.gap_to_best is not None and row.gap_to_best.high >= 0)]
+        """The tie group: the best and every row that cannot be told apart from it, best first."""
+        return [row for row in self.scored if row.gap_to_best is None or not row.gap_to_best.separable]
 
     @property
     def trials(self) -> Counter[str]:
         """Trials by state over all rows."""
         return sum((Counter(row.trials) for row in self.rows), Counter())
 
+    @cached_property
+    def accuracy_draws(self) -> dict[str, np.ndarray]:
+        """Accuracy of each trained method in each draw of seeds and rows, [draws]; paired between methods."""
+        if self.draws is None:
+            return {}
+        return {label: self.draws.accuracy(np.stack(list(found.values()))) for label, found in self.hits.items()}
 
-def analyse(methods: Sequence[MethodTrials], labels: Sequence[str]) -> Analysis:
-    """Summarise every method over its seeds.
+
+def analyse(methods: Sequence[MethodTrials], labels: Sequence[str], clean: np.ndarray | None = None) -> Analysis:
+    """Summarise every method over its seeds and compare all that learnt.
 
     Args:
         methods: planned methods with their trials.
         labels: class names in the order of the logits.
+        clean: bool [test rows], false where the text, or nearly that, is in train as well; without, nothing is known of it.
     """
     complete = [trial for method in methods for trial in method.complete]
     num_test = len(complete[0].targets["test"]) if complete else None
     draws = Draws(num_test) if num_test else None
-    hits = {m.label: _hits(m) for m in methods if m.complete}
-    sampled = {label: draws.accuracy(right) for label, right in hits.items()} if draws else {}
-    majority = _majority(complete)
-    rows = [_row(method, labels, draws, hits.get(method.label), sampled.get(method.label), majority) for method in methods]
-    scored = [row for row in rows if row.accuracy and row.trained]
-    best = max(scored, key=lambda row: row.accuracy.mean if row.accuracy else 0.0, default=None)
-    full = next((row for row in scored if row.method == "full"), None)
-    rows = [_with_gaps(row, full, best, sampled) for row in rows]
-    seeds = max((len(m.trials) for m in methods), default=0)
-    return Analysis(rows, majority, num_test, seeds, _pretrain_gains(rows, sampled))
+    known = clean is not None and num_test is not None and 0 < clean.sum() < num_test
+    judged = clean if known else None
+    rows = [_row(method, labels, draws, judged) for method in methods]
+    trained = {row.label for row in _scored(rows)}
+    right = {method.label: hits(method) for method in methods if method.label in trained}
+    full = _first(rows, "full")
+    comparisons = Comparisons(right, full.label if full else None)
+    best = next(iter(_scored(rows)), None)
+    rows = [
+        replace(
+            row,
+            gap=comparisons.between(row.label, full.label) if full else None,
+            gap_to_best=comparisons.between(row.label, best.label) if best else None,
+        )
+        for row in rows
+    ]
+    return Analysis(
+        rows,
+        _majority(complete),
+        num_test,
+        max((len(method.trials) for method in methods), default=0),
+        comparisons,
+        right,
+        draws,
+        int(judged.sum()) if judged is not None else None,
+        _pretrain_gains(rows, comparisons),
+    )
 
 
-def _pretrain_gains(rows: Sequence[Row], sampled: dict[str, np.ndarray]) -> dict[str, Interval]:
+def _scored(rows: Sequence[Row]) -> list[Row]:
+    """Rows that learnt, best first; of equals the first of the study."""
+    return sorted((row for row in rows if row.accuracy and row.trained), key=lambda row: -row.accuracy.mean if row.accuracy else 0.0)
+
+
+def _first(rows: Sequence[Row], method: str) -> Row | None:
+    return next((row for row in rows if row.method == method and row.accuracy and row.trained), None)
+
+
+def _pretrain_gains(rows: Sequence[Row], comparisons: Comparisons) -> dict[str, Comparison]:
     gains = {}
     for row in rows:
-        plain = next((r for r in rows if row.method == f"pretrain+{r.method}" and _same_config(row, r)), None)
-        if plain is not None and row.accuracy and plain.accuracy:
-            gains[row.label] = interval(row.accuracy.mean - plain.accuracy.mean, sampled[row.label] - sampled[plain.label])
+        plain = next((r for r in rows if row.method == f"pretrain+{r.method}" and row.config == r.config), None)
+        if plain is not None and (gain := comparisons.between(row.label, plain.label)) is not None:
+            gains[row.label] = gain
     return gains
-
-
-def _same_config(one: Row, other: Row) -> bool:
-    return one.config == other.config
-
-
-def _hits(method: MethodTrials) -> np.ndarray:
-    return np.stack([trial.logits["test"].argmax(1) == trial.targets["test"] for trial in method.complete])
 
 
 def _majority(complete: Sequence[TrialResult]) -> float | None:
@@ -147,17 +143,9 @@ def _majority(complete: Sequence[TrialResult]) -> float | None:
     return float(np.bincount(complete[0].targets["test"]).max() / len(complete[0].targets["test"]))
 
 
-def _row(
-    method: MethodTrials,
-    labels: Sequence[str],
-    draws: Draws | None,
-    hits: np.ndarray | None,
-    sampled: np.ndarray | None,
-    majority: float | None,
-) -> Row:
+def _row(method: MethodTrials, labels: Sequence[str], draws: Draws | None, clean: np.ndarray | None) -> Row:
     states = Counter(trial.state for trial in method.trials)
     state = "complete" if states["complete"] == len(method.trials) else next((s for s in states if s != "complete"), "pending")
-    error = next((trial.record["error"] for trial in method.trials if trial.record.get("error")), None)
     common: dict[str, Any] = {
         "label": method.label,
         "method": method.method,
@@ -167,77 +155,47 @@ def _row(
         "config": method.config,
         "state": state,
         "trials": dict(states),
-        "error": error,
+        "error": next((trial.record["error"] for trial in method.trials if trial.record.get("error")), None),
     }
     complete = method.complete
-    if not complete or draws is None or hits is None or sampled is None:
+    if not complete or draws is None:
         return Row(parameters=method.parameters, **common)
     records = [trial.record for trial in complete]
-    cells = np.stack([t.targets["test"] * len(labels) + t.logits["test"].argmax(1) for t in complete])
-    counts = np.stack([confusion(t.targets["test"], t.logits["test"].argmax(1), len(labels)) for t in complete])
-    f1 = class_f1(counts)
-    quality = [record["quality"]["test"] for record in records]
-    accuracy = interval(float(hits.mean()), sampled)
     reloads = [record.get("reload", {}) for record in records]
+    collapse = None if method.method == "majority" else next((reason for record in records if (reason := _collapse(record))), None)
     return Row(
         parameters=records[0]["parameters"],
-        memory=_memory(records),
-        time=_time(records),
-        accuracy=accuracy,
-        macro_f1=interval(float(f1.mean()), draws.macro_f1(cells, len(labels))),
-        per_class_f1=dict(zip(labels, map(float, f1.mean(0)), strict=True)),
-        mcc=float(np.mean([q["mcc"] for q in quality])),
-        ece=float(np.mean([q["ece"] for q in quality])),
+        memory=costs.memory(records),
+        time=costs.time(records),
+        latency=costs.latency(records),
+        sensitivity=costs.sensitivity(records),
         artefact_bytes=max(record["artefact_bytes"] for record in records),
         precision=records[0]["precision"],
         best_epochs=[record["best_epoch"] for record in records],
         epochs=method.config.get("epochs"),
-        trained=method.method == "majority" or all(_took(record) for record in records),
-        reload="same" if all(r.get("same") for r in reloads) else "different" if any("same" in r for r in reloads) else "unproven",
+        trained=collapse is None,
+        collapse=collapse,
+        reload=_reload(reloads),
         pretraining=next((record["pretraining"] for record in records if "pretraining" in record), None),
+        **scores(method, labels, draws, clean),
         **common,
     )
 
 
-def _took(record: dict[str, Any]) -> bool:
-    """A method that answers one class for every row did not train; its accuracy is the majority's, not a score."""
-    return bool(record["quality"]["test"]["predicted_classes"] > 1)
+def _collapse(record: dict[str, Any]) -> str | None:
+    """Why a trial did not train, as it judged itself on validation.
+
+    Records from before that judgement are read off their answers: one class for every test row is the majority's accuracy, no score.
+    """
+    if "collapse" in record:
+        reason: str | None = record["collapse"]["reason"]
+        return reason
+    return "constant" if record["quality"]["test"]["predicted_classes"] < 2 else None
 
 
-def _memory(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    def highest(part: str) -> int | None:
-        values = [record["memory"][part]["bytes"] for record in records if record["memory"].get(part)]
-        values += [r["pretraining"]["memory"]["train"]["bytes"] for r in records if part == "train" and "pretraining" in r]
-        return max((value for value in values if value is not None), default=None)
-
-    return {
-        "train_peak_bytes": highest("train"),
-        "eval_peak_bytes": highest("evaluate"),
-        "counter": records[0]["memory"]["train"]["counter"],
-    }
-
-
-def _time(records: Sequence[dict[str, Any]]) -> dict[str, float | None]:
-    def mean(names: Sequence[str], stage: bool) -> float:
-        own = [sum(record["phases"].get(name, 0.0) for name in names) for record in records]
-        before = [
-            sum(r["pretraining"]["phases"].get(name, 0.0) for name in names) if stage and "pretraining" in r else 0.0 for r in records
-        ]
-        return float(np.mean(np.add(own, before)))
-
-    phases = sorted({name for record in records for name in record["phases"]})
-    stages = sorted({name for r in records if "pretraining" in r for name in r["pretraining"]["phases"]})
-    return {
-        "train_seconds": mean(TRAIN_PHASES, True),
-        "eval_seconds": mean(EVALUATE_PHASES, False),
-        "total_seconds": mean(sorted({*phases, *stages}), True),
-    }
-
-
-def _with_gaps(row: Row, full: Row | None, best: Row | None, sampled: dict[str, np.ndarray]) -> Row:
-    def gap(other: Row | None) -> Interval | None:
-        if other is None or other.accuracy is None or row.accuracy is None:
-            return None
-        return interval(row.accuracy.mean - other.accuracy.mean, sampled[row.label] - sampled[other.label])
-
-    return replace(row, gap=gap(full), gap_to_best=gap(best))
+def _reload(proofs: Sequence[dict[str, Any]]) -> str:
+    """What the reload proofs of a method's seeds say together: one that failed to run proves nothing, for or against."""
+    checks = [check for proof in proofs for check in (proof, proof.get("merged", {"same": True}))]
+    if any(check.get("same") is False for check in checks):
+        return "different"
+    return "same" if all(check.get("same") for check in checks) else "unproven"

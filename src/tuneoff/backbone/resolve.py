@@ -58,6 +58,42 @@ def resolve(name: str, base: Path, trust_remote_code: bool = False) -> Resolved:
     return _hub(name, trust_remote_code)
 
 
+def glimpse(name: str, base: Path) -> Resolved | None:
+    """A backbone that is here already, weights and all; ``None`` if it would have to be downloaded.
+
+    Raises:
+        BackboneError: it is here and cannot be used.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    if name.startswith(("sample:", ".", "/", "~")) or (base / _expanded(name)).is_dir() or name.count("/") > 1:
+        return resolve(name, base)
+    repository, _, revision = name.partition("@")
+    try:
+        folder = Path(snapshot_download(repository, revision=revision or None, local_files_only=True))
+        check_weights(folder)
+    except (LocalEntryNotFoundError, ValueError, BackboneError):  # Not there, or only a part of it.
+        return None
+    return Resolved(name, folder, folder.name, "hub")
+
+
+def fetch_config(name: str) -> Path:
+    """Download a backbone's ``config.json`` and nothing else; its folder.
+
+    Raises:
+        BackboneError: with what to do about it.
+    """
+    from huggingface_hub import hf_hub_download
+
+    repository, _, revision = name.partition("@")
+    bound_requests()
+    try:
+        return Path(hf_hub_download(repository, "config.json", revision=revision or None)).parent
+    except Exception as error:
+        raise _trouble(error, name, repository, revision) from error
+
+
 def _expanded(name: str) -> Path:
     try:
         return Path(name).expanduser()
@@ -143,7 +179,7 @@ def _check_whole(file: Path) -> None:
 
 
 def _hub(name: str, trust_remote_code: bool) -> Resolved:
-    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub import snapshot_download
 
     repository, _, revision = name.partition("@")
     bound_requests()
@@ -157,17 +193,7 @@ def _hub(name: str, trust_remote_code: bool) -> Resolved:
             )
         )
     except Exception as error:  # The client's failures have no common base: the hub's, httpx's, xet's, the disk's.
-        trouble = diagnose(error)
-        raise BackboneError(
-            "backbone.offline" if trouble.kind == "failed" else f"backbone.{trouble.kind}",
-            where=name,
-            repository=repository,
-            revision=revision or "main",
-            cache=constants.HF_HUB_CACHE,
-            page=f"{constants.ENDPOINT}/{repository}",
-            status=trouble.status,
-            reason=trouble.reason,
-        ) from error
+        raise _trouble(error, name, repository, revision) from error
     try:
         check_weights(folder)
     except BackboneError as error:
@@ -176,6 +202,23 @@ def _hub(name: str, trust_remote_code: bool) -> Resolved:
             raise BackboneError("backbone.pickle_only", where=name, files=", ".join(pickles)) from error
         raise
     return Resolved(name, folder, folder.name, "hub")
+
+
+def _trouble(error: Exception, name: str, repository: str, revision: str) -> BackboneError:
+    """A failure of the hub's client in words."""
+    from huggingface_hub import constants
+
+    trouble = diagnose(error)
+    return BackboneError(
+        "backbone.offline" if trouble.kind == "failed" else f"backbone.{trouble.kind}",
+        where=name,
+        repository=repository,
+        revision=revision or "main",
+        cache=constants.HF_HUB_CACHE,
+        page=f"{constants.ENDPOINT}/{repository}",
+        status=trouble.status,
+        reason=trouble.reason,
+    )
 
 
 def _pickles_on_hub(repository: str, revision: str) -> list[str]:

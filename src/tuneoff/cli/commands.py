@@ -10,7 +10,7 @@ import typer
 from tuneoff.cli.options import DEBUG, EXIT_INCOMPLETE, JSON, LANG, SET, STUDY, Talk
 from tuneoff.strings import language, say
 
-ORDER = ("demo", "init", "check", "plan", "run", "status", "report", "methods", "predict", "doctor")
+ORDER = ("demo", "init", "check", "plan", "run", "status", "report", "methods", "predict", "export", "doctor")
 
 
 def demo(
@@ -60,19 +60,43 @@ def check(study: STUDY, lang: LANG = None, overrides: SET = None, as_json: JSON 
     Talk(as_json, debug).data(values, lambda: check_text(plan))
 
 
-def plan(study: STUDY, lang: LANG = None, overrides: SET = None, as_json: JSON = False, debug: DEBUG = False) -> None:
-    """List the trials with exact parameter counts."""
-    from tuneoff.cli.tables import plan_text
+def plan(
+    study: STUDY,
+    gpu: Annotated[str | None, typer.Option(help=say("forecast.option_gpu"), metavar="NAME")] = None,
+    backbone: Annotated[str | None, typer.Option(help=say("forecast.option_backbone"), metavar="ID")] = None,
+    measure: Annotated[bool, typer.Option("--measure", help=say("forecast.option_measure"))] = False,
+    lang: LANG = None,
+    overrides: SET = None,
+    as_json: JSON = False,
+    debug: DEBUG = False,
+) -> None:
+    """List the trials with exact parameter counts, and forecast their memory and time; nothing is downloaded."""
+    from tuneoff.cli.planning import outlook_json, planning_text
+    from tuneoff.forecast import find_gpu
+    from tuneoff.run import look_ahead, measure_trials
     from tuneoff.study import Study
 
-    opened = Study.load(study, overrides or ())
-    made = opened.plan()
-    states = opened.status().trials
+    talk = Talk(as_json, debug)
+    wanted = find_gpu(gpu) if gpu else None
+    opened = Study.load(study, [*(overrides or ()), *([f"backbone={backbone}"] if backbone else [])])
+    made = opened.sketch()
+    states = {trial.name: str(opened.store.state(trial.name)) for trial in made.trials}
+    talk.note(say("forecast.working", count=len(made.methods)))
+    outlook = look_ahead(made, wanted)
+    measured = measure_trials(outlook) if measure else {}
     values = {
         "study": made.study.spec.study,
         "backbone": made.resolved.as_dict() if made.resolved else None,
         "trials": [
-            {"name": t.name, "method": t.method, "seed": t.seed, "key": t.key, "needs": t.needs, "state": states[t.name]}
+            {
+                "name": t.name,
+                "method": t.method,
+                "seed": t.seed,
+                "key": t.key,
+                "stage": t.stage,
+                "needs": list(t.needs),
+                "state": states[t.name],
+            }
             for t in made.trials
         ],
         "methods": [
@@ -85,8 +109,9 @@ def plan(study: STUDY, lang: LANG = None, overrides: SET = None, as_json: JSON =
             }
             for m in made.methods
         ],
+        **outlook_json(made, outlook, measured),
     }
-    Talk(as_json, debug).data(values, lambda: plan_text(made, states))
+    talk.data(values, lambda: planning_text(made, states, outlook, measured))
 
 
 def run(study: STUDY, lang: LANG = None, overrides: SET = None, as_json: JSON = False, debug: DEBUG = False) -> None:
@@ -167,6 +192,22 @@ def predict(
         typer.echo(
             json.dumps(row, ensure_ascii=False) if as_json else f"{row['label']}\t{row['probability']:.3f}\t{' | '.join(row['text'])}"
         )
+
+
+def export(
+    artefact: Annotated[Path, typer.Argument(metavar="ARTEFACT", help=say("cli.export_artefact"))],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help=say("cli.export_folder"))],
+    method: Annotated[str | None, typer.Option("--method", help=say("cli.export_method"))] = None,
+    merge: Annotated[bool, typer.Option("--merge", help=say("cli.export_merge"))] = False,
+    lang: LANG = None,
+    as_json: JSON = False,
+    debug: DEBUG = False,
+) -> None:
+    """Write a trained model for transformers or PEFT."""
+    from tuneoff.cli.exporting import export_model, export_text
+
+    written = export_model(artefact, folder, method, merge)
+    Talk(as_json, debug).data(written, lambda: export_text(written))
 
 
 def doctor(lang: LANG = None, as_json: JSON = False, debug: DEBUG = False) -> None:

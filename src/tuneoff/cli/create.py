@@ -89,6 +89,7 @@ def write_study(
         "data": section,
         "methods": [*STUDY_METHODS, *(["pretrain+full"] if unlabelled else [])],
         "seeds": 3,
+        "tuning": {"trials": 4},
         "train": {"epochs": 3, "batch_size": 16, "max_length": 128},
     }
     _check_columns(data, [text, *([pair] if pair else []), label], encoding or "utf-8")

@@ -30,7 +30,7 @@ def predict_rows(artefact: Path, texts: Sequence[str], file: Path | None, stdin:
     folder = next(
         (p for p in (artefact, artefact / "artefact", *sorted(artefact.glob("attempt-*/artefact"))) if (p / DESCRIPTION).exists()), artefact
     )
-    predictor = Predictor(folder, _study_folder(folder))
+    predictor = Predictor(folder, study_folder(folder))
     columns = predictor.description.text_columns
     if file is not None:
         from tuneoff.data.table import read_table
@@ -61,6 +61,6 @@ def predict_rows(artefact: Path, texts: Sequence[str], file: Path | None, stdin:
     ]
 
 
-def _study_folder(artefact: Path) -> Path:
+def study_folder(artefact: Path) -> Path:
     """Where a relative backbone path starts from: the study around the artefact, else the current folder."""
     return next((parent for parent in artefact.resolve().parents if (parent / STUDY_FILE).exists()), Path.cwd())

@@ -17,12 +17,23 @@ from tuneoff.strings import say
 REFRESH_SECONDS = 0.5
 
 
+def _names(plan: Plan, lang: str) -> dict[str, str]:
+    """What each trial and stage is called on the screen."""
+    names = {stage.name: say("cli.trial_name", lang, title=say("cli.stage_name", lang), seed=stage.seed) for stage in plan.stages}
+    for method in plan.methods:
+        title = method.title[lang]
+        names |= {trial.name: say("cli.trial_name", lang, title=title, seed=trial.seed) for trial in method.trials}
+        if method.search:
+            names[method.search.name] = say("cli.search_name", lang, title=title)
+    return names
+
+
 class Screen:
     """Shows progress on stderr."""
 
     def __init__(self, plan: Plan, lang: str) -> None:
         self.lang = lang
-        self.labels = {trial.name: method.title[lang] for method in plan.methods for trial in method.trials}
+        self.names = _names(plan, lang)
         self.console = Console(stderr=True, highlight=False)
         self.live = Live(console=self.console, auto_refresh=False, transient=True) if self.console.is_terminal else None
         self.listener = Listener(self._tick, self._ended)
@@ -37,13 +48,9 @@ class Screen:
         if self.live:
             self.live.stop()
 
-    def _name(self, trial: TrialSpec) -> str:
-        title = say("cli.stage_name", self.lang) if trial.is_stage else self.labels.get(trial.name, trial.method)
-        return say("cli.trial_name", self.lang, title=title, seed=trial.seed)
-
     def _ended(self, trial: TrialSpec, record: dict[str, Any], progress: Progress) -> None:
         number = progress.done + progress.failed
-        self._line(f"[{number}/{progress.total}] {self._name(trial)}: {self._outcome(record)}")
+        self._line(f"[{number}/{progress.total}] {self.names[trial.name]}: {self._outcome(record)}")
 
     def _outcome(self, record: dict[str, Any]) -> str:
         if record["state"] != "complete":
@@ -52,6 +59,10 @@ class Screen:
             return f"{say('report.state_' + record['state'], self.lang)} – {why}"
         seconds = sum(record["phases"].get(name, 0.0) for name in ("warmup", "train"))
         facts = {"time": f.short_time(seconds), "memory": f.size(record["memory"]["train"]["bytes"])}
+        if "candidates" in record:
+            chosen = record["candidates"][record["chosen"]]
+            facts = {"rate": f"{chosen['learning_rate']:g}", "head": f"{chosen['head_learning_rate']:g}"}
+            return say("cli.search_ended", self.lang, time=f.short_time(record["phases"]["search"]), **facts)
         if "quality" not in record:
             return say("cli.stage_ended", self.lang, before=f"{record['loss_before']:.3f}", after=f"{record['loss_after']:.3f}", **facts)
         test = record["quality"]["test"]
@@ -80,7 +91,7 @@ class Screen:
         }
         words = say("cli.footer", self.lang, **facts)
         if progress.current:
-            title = self.labels.get(progress.current, say("cli.stage_name", self.lang))
+            title = self.names[progress.current]
             point = progress.point
             done = f" {point['step']}/{point['steps']} loss {point['loss']:.3f}" if point else ""
             words += f" | {title}{done}"

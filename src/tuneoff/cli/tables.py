@@ -2,7 +2,7 @@
 
 import io
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -10,9 +10,13 @@ from rich.table import Table
 from tuneoff.report import Material
 from tuneoff.report import format as f
 from tuneoff.run import Plan
-from tuneoff.strings import language, say
+from tuneoff.strings import LANGUAGES, language, say
 from tuneoff.study import Status
 
+if TYPE_CHECKING:
+    from tuneoff.methods import Variant
+
+KINDS = ("encoder", "decoder")
 #: Wide enough that no cell is ever cut; a terminal wraps or scrolls.
 WIDTH = 1000
 
@@ -99,8 +103,10 @@ def check_text(plan: Plan) -> str:
     if plan.resolved and plan.facts:
         facts = {"name": plan.resolved.name, "revision": plan.resolved.revision[:19], "parameters": f.count(plan.facts.total_parameters)}
         lines.append(say("cli.backbone_found", lang, **facts))
+    lines += [line for line in [report.tokens_line(lang)] if line]
     for finding in report.findings:
-        lines.append("! " + say(f"report.finding_{finding.name}", lang, count=finding.count, examples="; ".join(finding.examples)))
+        lines.append(f"{'!' if finding.severity == 'warning' else '-'} {finding.title(lang)}: {finding.text(lang)}")
+        lines += [f"    {part}" for part in (*finding.places, f"→ {finding.next(lang)}")]
     for method in plan.methods:
         if method.unsupported:
             lines.append(f"! {method.label}: {say(method.unsupported, lang)}")
@@ -143,8 +149,20 @@ def describe_methods() -> list[dict[str, Any]]:
                 "four_bit": facts.quantised,
                 "after_pretraining": True,
             }
+        if variants := kind.variants():
+            entry["variants"] = [_describe_variant(variant) for variant in variants]
         described.append(entry)
     return described
+
+
+def _describe_variant(variant: "Variant") -> dict[str, Any]:
+    return {
+        "name": variant.name,
+        "title": variant.title,
+        "reference": variant.reference,
+        "works": [kind for kind in KINDS if kind not in variant.refused],
+        "refused": {kind: {lang: say(why, lang) for lang in LANGUAGES} for kind, why in variant.refused.items()},
+    }
 
 
 def _type_name(annotation: Any) -> str:
@@ -159,7 +177,19 @@ def methods_text(described: list[dict[str, Any]], lang: str) -> str:
         own = [f"{key}={value['default']}" for key, value in entry["parameters"].items() if key not in common]
         rows.append([entry["name"], entry["summary"][lang], ", ".join(own) or f.NOTHING])
     columns = [say("report.method", lang), say("cli.column_summary", lang), say("cli.column_parameters", lang)]
-    return _table(columns, rows, left=3) + "\n\n" + say("cli.methods_common", lang)
+    families = [_variants_text(entry, lang) for entry in described if "variants" in entry]
+    return "\n\n".join([_table(columns, rows, left=3), *families, say("cli.methods_common", lang)])
+
+
+def _variants_text(entry: dict[str, Any], lang: str) -> str:
+    """What a family has, on which kind of backbone each works, and why not."""
+    rows = []
+    for variant in entry["variants"]:
+        works = [say("cli.yes" if kind in variant["works"] else "cli.no", lang) for kind in KINDS]
+        reasons = dict.fromkeys(why[lang] for why in variant["refused"].values())
+        rows.append([variant["name"], variant["title"], *works, "; ".join(reasons) or f.NOTHING])
+    keys = ("column_type", "column_title", "column_encoder", "column_decoder", "column_why")
+    return say("method.variants", lang, name=entry["name"]) + "\n" + _table([say(f"method.{key}", lang) for key in keys], rows, left=5)
 
 
 def examine() -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """Rows, splits and tokens. Texts stay byte-identical; labels come from train."""
 
+from tuneoff.data.finding import Finding
 from tuneoff.data.load import load_splits
 from tuneoff.data.prepared import load_prepared, save_prepared
-from tuneoff.data.report import DataReport, Finding, describe
+from tuneoff.data.reading import Reader, TokenCounts
+from tuneoff.data.report import DataReport, describe
 from tuneoff.data.splits import SPLITS, Rows, Splits
 from tuneoff.data.table import READERS, column_names
 from tuneoff.data.tokens import Tokens, tokenise
@@ -12,8 +14,10 @@ __all__ = [
     "SPLITS",
     "DataReport",
     "Finding",
+    "Reader",
     "Rows",
     "Splits",
+    "TokenCounts",
     "Tokens",
     "column_names",
     "describe",

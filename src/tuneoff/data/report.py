@@ -3,38 +3,41 @@
 import unicodedata
 from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
+import numpy as np
+
+from tuneoff.data.finding import SHOWN, Finding, Row, of_rows, place
+from tuneoff.data.reading import Reader, Reading, TokenCounts
+from tuneoff.data.repeats import Repeats
 from tuneoff.data.splits import SPLITS, Splits, duplicate_key
-from tuneoff.errors import short
+from tuneoff.errors import Message, short
+from tuneoff.strings import say
 
-SHOWN = 5
 #: A class with fewer training rows is hardly learnt.
 RARE = 10
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One fact about the data: how many rows, with examples of where.
-
-    ``shares`` is the part of a split's rows that it concerns, where that matters.
-    """
-
-    name: str
-    count: int
-    examples: list[str]
-    shares: dict[str, float] = field(default_factory=dict)
+#: From so many times the rows of the smallest class on, the largest one decides the accuracy.
+UNEVEN = 10
+#: Part of the training rows from which one class is nearly all of them.
+NEARLY_ALL = 0.9
 
 
 @dataclass(frozen=True)
 class DataReport:
-    """Sizes, class balance, findings. Counts are rows."""
+    """Sizes, class balance, tokens, findings. Counts are rows.
+
+    Attributes:
+        tokens: of each split; empty for a study without a backbone.
+        overlapping: test rows whose text, or a near twin of it, is in train.
+    """
 
     rows: dict[str, int]
     classes: dict[str, dict[str, int]]
     unlabelled: int
     content_hash: str
     findings: list[Finding]
+    tokens: dict[str, TokenCounts] = field(default_factory=dict)
+    overlapping: tuple[int, ...] = ()
 
     @property
     def majority_share(self) -> float:
@@ -42,67 +45,92 @@ class DataReport:
         label = max(self.classes["train"], key=lambda name: self.classes["train"][name])
         return self.classes["test"].get(label, 0) / self.rows["test"]
 
+    @property
+    def clean_test(self) -> np.ndarray | None:
+        """Which test rows overlap with no training row, bool of shape [test rows]; ``None`` when all of them do not."""
+        if not self.overlapping:
+            return None
+        clean = np.ones(self.rows["test"], dtype=bool)
+        clean[list(self.overlapping)] = False
+        return clean
+
+    def tokens_line(self, lang: str) -> str:
+        """How long the training rows are in tokens; empty for a study without a backbone."""
+        return say("data.tokens", lang, **self.tokens["train"].facts()) if self.tokens else ""
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values for ``--json``."""
-        return asdict(self) | {"majority_share": self.majority_share}
+        plain = {name: getattr(self, name) for name in ("rows", "classes", "unlabelled", "content_hash")}
+        return plain | {
+            "majority_share": self.majority_share,
+            "clean_test_rows": self.rows["test"] - len(self.overlapping),
+            "tokens": {name: asdict(counts) for name, counts in self.tokens.items()},
+            "findings": [finding.as_dict() for finding in self.findings],
+        }
 
 
-Row: TypeAlias = tuple[str, int]
+def describe(splits: Splits, reader: Reader | None = None) -> DataReport:
+    """Count what is there and what is odd. Reads test texts only to warn of them; nothing is selected by it.
 
-
-def describe(splits: Splits) -> DataReport:
-    """Count what is there and what is odd. Reads test texts only to warn about overlap; nothing is selected by it."""
+    Args:
+        splits: the data.
+        reader: how the backbone reads texts; without, nothing is said of tokens.
+    """
     groups: dict[str, list[Row]] = defaultdict(list)
     for name in SPLITS:
         for i, text in enumerate(splits[name].texts):
             groups[duplicate_key(text)].append((name, i))
-    repeated = [rows for rows in groups.values() if len(rows) > 1]
+    repeats = Repeats(splits, list(groups.values()))
+    reading = Reading(splits, reader) if reader else None
     classes = {name: dict(Counter(splits[name].labels)) for name in SPLITS}
-    rare = [f"{name} ({classes['train'][name]})" for name in splits.labels if classes["train"][name] < RARE]
-    blank = [row for key, rows in groups.items() if not key.strip() for row in rows]
-    candidates = [
-        Finding("duplicates", sum(len(rows) - 1 for rows in repeated), [_equal(splits, *rows[:2]) for rows in repeated[:SHOWN]]),
-        _overlap(splits, repeated),
-        _two_labels(splits, repeated),
-        Finding("empty", len(blank), [_place(splits, row) for row in blank[:SHOWN]]),
+    found = [
+        *(reading.findings() if reading else ()),
+        *repeats.findings(),
+        *_classes(splits, classes),
+        *_too_little(splits, groups),
         _decomposed(splits, groups),
-        Finding("rare_classes", len(rare), rare[:SHOWN]),
-        Finding("dropped", len(splits.dropped), splits.dropped[:SHOWN]),
+        Finding("dropped", "note", len(splits.dropped), splits.dropped[:SHOWN]),
     ]
     return DataReport(
         rows={name: len(splits[name]) for name in SPLITS},
         classes=classes,
         unlabelled=len(splits.unlabelled),
         content_hash=splits.content_hash,
-        findings=[finding for finding in candidates if finding.count],
+        findings=sorted((finding for finding in found if finding.count), key=lambda finding: finding.severity != "warning"),
+        tokens=reading.counts() if reading else {},
+        overlapping=tuple(repeats.overlapping("test")),
     )
 
 
-def _place(splits: Splits, row: Row) -> str:
-    return splits[row[0]].places[row[1]]
+def _classes(splits: Splits, classes: dict[str, dict[str, int]]) -> list[Finding]:
+    """Classes that are hardly learnt, that cannot be judged, or that outweigh all others."""
+    train = classes["train"]
+    rare = [f"{short(label)} ({train[label]})" for label in splits.labels if train[label] < RARE]
+    absent = {label: [name for name in ("validation", "test") if label not in classes[name]] for label in splits.labels}
+    missing = [f"{short(label)} ({', '.join(names)})" for label, names in absent.items() if names]
+    by_size = sorted(splits.labels, key=lambda label: -train[label])
+    most, least = train[by_size[0]], train[by_size[-1]]
+    share = most / len(splits.train)
+    uneven = most >= UNEVEN * least or share >= NEARLY_ALL
+    return [
+        Finding("rare_classes", "warning", len(rare), rare[:SHOWN], facts={"rare": RARE}),
+        Finding("absent_classes", "warning", len(missing), missing[:SHOWN]),
+        Finding(
+            "imbalance",
+            "warning" if share >= NEARLY_ALL else "note",
+            len(splits.labels) if uneven else 0,
+            [],
+            facts={"largest": short(by_size[0]), "most": most, "smallest": short(by_size[-1]), "least": least},
+        ),
+    ]
 
 
-def _equal(splits: Splits, one: Row, other: Row) -> str:
-    return f"{_place(splits, one)} = {_place(splits, other)}"
-
-
-def _overlap(splits: Splits, repeated: list[list[Row]]) -> Finding:
-    """Validation and test rows whose text is a training row's as well: they are known already when they are judged."""
-    pairs = [(row, rows[0]) for rows in repeated if rows[0][0] == "train" for row in rows if row[0] != "train"]
-    counts = Counter(row[0] for row, _ in pairs)
-    shares = {name: counts[name] / len(splits[name]) for name in SPLITS if counts[name]}
-    return Finding("overlap", len(pairs), [_equal(splits, *pair) for pair in pairs[:SHOWN]], shares)
-
-
-def _two_labels(splits: Splits, repeated: list[list[Row]]) -> Finding:
-    """Texts that carry different labels: no model can be right about both."""
-
-    def label(row: Row) -> str:
-        return splits[row[0]].labels[row[1]]
-
-    torn = [(rows[0], other) for rows in repeated if (other := next((row for row in rows if label(row) != label(rows[0])), None))]
-    examples = [f"{_place(splits, one)} {short(label(one))} ≠ {_place(splits, other)} {short(label(other))}" for one, other in torn[:SHOWN]]
-    return Finding("two_labels", len(torn), examples)
+def _too_little(splits: Splits, groups: dict[str, list[Row]]) -> list[Finding]:
+    """Rows without text, and such of one letter or none."""
+    blank = [row for key, rows in groups.items() if not key.strip() for row in rows]
+    slight = [row for key, rows in groups.items() if key.strip() and sum(map(str.isalnum, key)) < 2 for row in rows]
+    found = {"empty": blank, "short": slight}
+    return [of_rows(name, splits, rows, [place(splits, row) for row in rows[:SHOWN]]) for name, rows in found.items()]
 
 
 def _decomposed(splits: Splits, groups: dict[str, list[Row]]) -> Finding:
@@ -111,13 +139,15 @@ def _decomposed(splits: Splits, groups: dict[str, list[Row]]) -> Finding:
     def composed(row: Row) -> bool:
         return all(unicodedata.is_normalized("NFC", part) for part in splits[row[0]].texts[row[1]])
 
-    twins: list[str] = []
-    alone: list[str] = []
+    twins: list[tuple[Row, Row]] = []
+    alone: list[Row] = []
     for rows in groups.values():
         if odd := [row for row in rows if not composed(row)]:
-            twin = next((row for row in rows if composed(row)), None)
-            if twin:
-                twins += [_equal(splits, row, twin) for row in odd]
+            if twin := next((row for row in rows if composed(row)), None):
+                twins += [(row, twin) for row in odd]
             else:
-                alone += [_place(splits, row) for row in odd]
-    return Finding("decomposed", len(twins) + len(alone), [*twins, *alone][:SHOWN])
+                alone += odd
+    examples = [f"{place(splits, row)} = {place(splits, twin)}" for row, twin in twins[:SHOWN]]
+    examples += [place(splits, row) for row in alone[:SHOWN]]
+    beside = Message("data.with_twins", count=len(twins)) if twins else ""
+    return of_rows("decomposed", splits, [*(row for row, _ in twins), *alone], examples, twins=beside)

@@ -30,13 +30,13 @@ class Tokenizer(Protocol):
 class Tokens:
     """Rows of token ids, flat: row ``i`` is ``ids[offsets[i]:offsets[i + 1]]``. ``types`` marks the second text of a pair.
 
-    ``cut`` counts the rows that were longer than the length allowed.
+    ``needed`` is the length of each row before it was cut to the length allowed, int32 of shape [rows].
     """
 
     ids: np.ndarray
     offsets: np.ndarray
     types: np.ndarray | None
-    cut: int
+    needed: np.ndarray
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -45,6 +45,11 @@ class Tokens:
     def lengths(self) -> np.ndarray:
         """Tokens of each row, int64 of shape [rows]."""
         return np.diff(self.offsets)
+
+    @property
+    def cut(self) -> int:
+        """How many rows were longer than the length allowed."""
+        return int((self.needed > self.lengths).sum())
 
     def row(self, i: int) -> np.ndarray:
         """Token ids of one row."""
@@ -69,7 +74,7 @@ def tokenise(
         cache: folder for token files; a file is published whole or not at all.
         split_long: go on with what was cut as further rows, as continued pretraining wants it.
     """
-    digest = digest_of([tokenizer_hash, max_length, split_long, texts])
+    digest = digest_of(["with lengths needed", tokenizer_hash, max_length, split_long, texts])
     file = cache / f"{digest[:32]}.safetensors"
     try:
         arrays = load_file(file)
@@ -77,7 +82,7 @@ def tokenise(
         arrays = _split(texts, tokenizer, max_length) if split_long else _encode(texts, tokenizer, max_length)
         content = save(arrays)
         publish(file, lambda temporary: temporary.write_bytes(content))
-    return Tokens(arrays["ids"], arrays["offsets"], arrays.get("types"), int(arrays["cut"][0]))
+    return Tokens(arrays["ids"], arrays["offsets"], arrays.get("types"), arrays["needed"])
 
 
 def _encode(texts: Sequence[tuple[str, ...]], tokenizer: Tokenizer, max_length: int) -> dict[str, np.ndarray]:
@@ -91,12 +96,12 @@ def _encode(texts: Sequence[tuple[str, ...]], tokenizer: Tokenizer, max_length: 
 
     rows: list[list[int]] = []
     types: list[list[int]] = []
-    cut = 0
+    needed: list[int] = []
     for start in range(0, len(texts), ENCODE_ROWS):
         part = texts[start : start + ENCODE_ROWS]
         ids, kinds = encode(part, truncation=False)
+        needed += [max(1, len(row)) for row in ids]
         if long := [i for i, row in enumerate(ids) if len(row) > max_length]:
-            cut += len(long)
             short, short_kinds = encode([part[i] for i in long], truncation=True, max_length=max_length)
             for n, i in enumerate(long):
                 ids[i] = short[n]
@@ -109,7 +114,7 @@ def _encode(texts: Sequence[tuple[str, ...]], tokenizer: Tokenizer, max_length: 
                 kinds[i] = [0]
         rows += ids
         types += kinds
-    arrays = _arrays(rows, cut)
+    arrays = _arrays(rows, needed)
     if types:
         arrays["types"] = _flat(types)
     return arrays
@@ -128,16 +133,16 @@ def _split(texts: Sequence[tuple[str, ...]], tokenizer: Tokenizer, max_length: i
         rows += tokenizer(part, truncation=True, max_length=max_length, return_overflowing_tokens=True, return_attention_mask=False)[
             "input_ids"
         ]
-    return _arrays(rows, 0)
+    return _arrays(rows, list(map(len, rows)))
 
 
 def _flat(rows: list[list[int]]) -> np.ndarray:
     return np.fromiter(chain.from_iterable(rows), dtype=np.int32, count=sum(map(len, rows)))
 
 
-def _arrays(rows: list[list[int]], cut: int) -> dict[str, np.ndarray]:
+def _arrays(rows: list[list[int]], needed: list[int]) -> dict[str, np.ndarray]:
     return {
         "ids": _flat(rows),
         "offsets": np.cumsum([0, *map(len, rows)]).astype(np.int64),
-        "cut": np.array([cut], dtype=np.int64),
+        "needed": np.array(needed, dtype=np.int32),
     }

@@ -1,8 +1,24 @@
 """Pure readings: clocks, memory counters, quality, environment. ``None`` where not measured."""
 
 from tuneoff.measure.clock import Clock
+from tuneoff.measure.energy import Energy, EnergyMeter
 from tuneoff.measure.environment import environment, package_versions
+from tuneoff.measure.latency import latency
 from tuneoff.measure.memory import MemoryMeter, Peak
 from tuneoff.measure.quality import METRIC_VERSION, Quality, class_f1, confusion, score
 
-__all__ = ["METRIC_VERSION", "Clock", "MemoryMeter", "Peak", "Quality", "class_f1", "confusion", "environment", "package_versions", "score"]
+__all__ = [
+    "METRIC_VERSION",
+    "Clock",
+    "Energy",
+    "EnergyMeter",
+    "MemoryMeter",
+    "Peak",
+    "Quality",
+    "class_f1",
+    "confusion",
+    "environment",
+    "latency",
+    "package_versions",
+    "score",
+]

@@ -59,13 +59,14 @@ def environment() -> dict[str, Any]:
         "commit": source_commit(),
         "device": "cuda" if gpu else "cpu",
         "device_name": gpu.name if gpu else cpu_name(),
-        "device_bytes": gpu.total_memory if gpu else _memory_bytes(),
+        "device_bytes": gpu.total_memory if gpu else memory_bytes(),
         "cores": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
         "threads": torch.get_num_threads(),
     }
 
 
-def _memory_bytes() -> int | None:
+def memory_bytes() -> int | None:
+    """Memory of the machine, or ``None`` where the system does not say."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):

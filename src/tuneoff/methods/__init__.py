@@ -1,8 +1,24 @@
 """Ways of adapting a pretrained model, one file each. See ``docs/add_a_method.md``."""
 
-from tuneoff.methods._base import Adapted, AnyMethod, LearningRates, Method, MethodConfig, MethodFacts, TextMethod, head_names
+from tuneoff.methods._base import (
+    CONFIG_FILE,
+    OWN_TYPE,
+    WEIGHTS_FILE,
+    Adapted,
+    AnyMethod,
+    LearningRates,
+    Method,
+    MethodConfig,
+    MethodFacts,
+    TextMethod,
+    Variant,
+    head_names,
+)
 
 __all__ = [
+    "CONFIG_FILE",
+    "OWN_TYPE",
+    "WEIGHTS_FILE",
     "Adapted",
     "AnyMethod",
     "Chosen",
@@ -11,6 +27,7 @@ __all__ = [
     "MethodConfig",
     "MethodFacts",
     "TextMethod",
+    "Variant",
     "choose",
     "choose_all",
     "head_names",

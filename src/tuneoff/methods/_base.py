@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from tuneoff.errors import MethodError
 from tuneoff.spec import Frozen
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 WEIGHTS_FILE = "adapter_model.safetensors"
 CONFIG_FILE = "adapter_config.json"
+#: Begins the ``peft_type`` of what PEFT does not know.
+OWN_TYPE = "TUNEOFF_"
 
 
 class MethodConfig(Frozen):
@@ -37,6 +41,16 @@ class MethodConfig(Frozen):
     head_learning_rate: float | None = Field(default=None, gt=0)
     epochs: int | None = Field(default=None, ge=1)
 
+    @classmethod
+    def known(cls, written: Mapping[str, Any]) -> list[str]:
+        """Names that may stand beside what is written, for messages."""
+        return sorted(cls.model_fields)
+
+
+def misfit(parameter: str, problem: PydanticCustomError) -> ValidationError:
+    """A problem of one parameter that shows beside the others, for a model validator to raise."""
+    return ValidationError.from_exception_data("parameters", [InitErrorDetails(type=problem, loc=(parameter,), input=None)])
+
 
 @dataclass(frozen=True)
 class LearningRates:
@@ -46,18 +60,46 @@ class LearningRates:
         low: lower end of the range.
         high: upper end of the range.
         by_hidden: hidden size → learning rate that was good there; between them log-linear, outside the nearest.
+        spread: a search looks from the default down and up by this factor, inside the range.
     """
 
     low: float
     high: float
     by_hidden: Mapping[int, float]
+    spread: float = 6.0
 
     def default(self, hidden: int) -> float:
         """The learning rate for a backbone of this width, rounded to two digits."""
         widths = sorted(self.by_hidden)
         rates = [np.log(self.by_hidden[width]) for width in widths]
-        rate = float(np.exp(np.interp(np.log(hidden), np.log(widths), rates)))
-        return float(f"{rate:.1e}")
+        return _two_digits(float(np.exp(np.interp(np.log(hidden), np.log(widths), rates))))
+
+    def candidates(self, hidden: int, count: int, fixed: float | None = None) -> list[float]:
+        """Learning rates to try, ascending, log-spaced around the default and rounded to two digits.
+
+        An odd number of them has the default among them. Where the range ends before ``spread`` does, the places lie
+        closer; so many that two digits cannot tell them apart become fewer.
+
+        Args:
+            hidden: width of the backbone.
+            count: how many; one is the default alone.
+            fixed: a rate that is set and not searched: the only one.
+        """
+        default = self.default(hidden)
+        if fixed is not None or count == 1:
+            return [default if fixed is None else fixed]
+        low, high = max(self.low, default / self.spread), min(self.high, default * self.spread)
+        if count % 2 == 0 or low == high:
+            rates = np.geomspace(low, high, count).tolist()
+        else:
+            below = round((count - 1) * np.log(default / low) / np.log(high / low))
+            rates = [*np.geomspace(low, default, below + 1)[:-1], default, *np.geomspace(default, high, count - below)[1:]]
+        inside = (min(max(_two_digits(rate), self.low), self.high) for rate in rates)
+        return sorted(set(inside))
+
+
+def _two_digits(rate: float) -> float:
+    return float(f"{rate:.1e}")
 
 
 @dataclass(frozen=True)
@@ -73,9 +115,12 @@ class MethodFacts:
         trains_backbone: pretrained parameters change.
         frozen_backbone: the backbone is read once and never changes: its features are computed once and shared.
         virtual_tokens: name of the parameter that takes that many positions of the input, if any.
-        mergeable: the trained change can be folded into the backbone's weights.
+        mergeable: what was learnt can be folded into the backbone's weights, so that a plain classifier remains.
+        head_matters: the head does much of the work, because the backbone stays as it is or hardly moves: a search of learning
+            rates varies the head's as well.
         quantised: the backbone is loaded in 4 bit.
         gradient_checkpointing: can run with it.
+        needs_weights: attaching computes with the pretrained weights, so that parameters and memory cannot be known before.
     """
 
     title: Mapping[str, str]
@@ -87,8 +132,10 @@ class MethodFacts:
     frozen_backbone: bool = False
     virtual_tokens: str | None = None
     mergeable: bool = False
+    head_matters: bool = False
     quantised: bool = False
     gradient_checkpointing: bool = True
+    needs_weights: bool = False
 
 
 @dataclass
@@ -131,15 +178,40 @@ class Adapted:
         return self
 
 
+@dataclass(frozen=True)
+class Variant:
+    """One of the things that a method can be by one of its parameters.
+
+    Attributes:
+        name: value of the parameter.
+        title: as its authors write it.
+        reference: the paper.
+        refused: kind of backbone (encoder, decoder) on which it does not work → why, a key of the string table.
+    """
+
+    name: str
+    title: str
+    reference: str
+    refused: Mapping[str, str]
+
+
 class AnyMethod(ABC):
-    """What the registry holds: a name, parameters, facts."""
+    """What the registry holds: a name, parameters, facts.
+
+    Facts and learning rates are the class's; a method of which they depend on its parameters sets them anew when it is built.
+    """
 
     name: ClassVar[str]
     Config: ClassVar[type[MethodConfig]] = MethodConfig
-    facts: ClassVar[MethodFacts]
+    facts: MethodFacts
 
     def __init__(self, config: MethodConfig) -> None:
         self.config: Any = config
+
+    @classmethod
+    def variants(cls) -> list[Variant]:
+        """What it can be, where it is a family; known without building anything."""
+        return []
 
 
 class TextMethod(AnyMethod):
@@ -169,8 +241,8 @@ class TextMethod(AnyMethod):
 class Method(AnyMethod):
     """A way of adapting a pretrained model."""
 
-    learning_rates: ClassVar[LearningRates]
-    head_learning_rates: ClassVar[LearningRates]
+    learning_rates: LearningRates
+    head_learning_rates: LearningRates
 
     def unsupported(self, backbone: "BackboneFacts") -> str | None:
         """Why this backbone cannot take the method (a key of the string table), or ``None``."""
@@ -197,14 +269,39 @@ class Method(AnyMethod):
         """
 
     def after_step(self, adapted: Adapted, step: int, num_steps: int) -> None:
-        """Called after each optimiser step."""
+        """Called after each optimiser step.
+
+        The model's parameters are the fp32 masters by now and hold the gradients of the step; what is changed there stays.
+
+        Args:
+            adapted: being trained.
+            step: that was just made, from 0.
+            num_steps: of the whole training.
+        """
+
+    def penalty(self, adapted: Adapted) -> "torch.Tensor | None":
+        """What is added to the loss of each update, such as a regulariser; ``None`` for nothing."""
+        return None
+
+    def base_start(self) -> float:
+        """Share of the steps before which adapter and base parameters stay frozen and only the head trains."""
+        return 0.0
 
     def merge(self, adapted: Adapted) -> "nn.Module":
-        """The trained change folded into the backbone's weights: a plain classifier. Only where ``facts.mergeable``.
+        """The trained change folded into the backbone's weights: a plain classifier.
 
         ``adapted`` is used up: its modules become the result's.
+
+        Raises:
+            MethodError: what the method learnt cannot be folded (``facts.mergeable`` is false).
         """
-        raise NotImplementedError(f"{self.name} cannot be merged")
+        if not self.facts.mergeable:
+            raise MethodError("method.cannot_merge", where=self.name)
+        return self.fold(adapted)
+
+    def fold(self, adapted: Adapted) -> "nn.Module":
+        """What :meth:`merge` does once it is allowed. A method that adds nothing has nothing to fold."""
+        return adapted.model
 
     def num_virtual_tokens(self) -> int:
         """Positions of the input that the method takes."""
@@ -218,7 +315,7 @@ class Method(AnyMethod):
         buffers = {f"buffer:{name}": buffer for name, buffer in self.saved_buffers(adapted).items()}
         tensors = {name: known[name].detach() for name in adapted.trainable} | buffers
         save_file({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}, folder / WEIGHTS_FILE)
-        described = {"peft_type": f"TUNEOFF_{self.name.upper()}", **self.config.model_dump(mode="json")}
+        described = {"peft_type": f"{OWN_TYPE}{self.name.upper()}", **self.config.model_dump(mode="json")}
         (folder / CONFIG_FILE).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
 
     def load(self, model: "nn.Module", backbone: "BackboneFacts", folder: Path) -> Adapted:

@@ -97,7 +97,7 @@ def choose(entry: MethodEntry, where: str = "methods", parameter_where: dict[str
         key = str(problem["loc"][0]) if problem["loc"] else name
         place = (parameter_where or {}).get(key, where)
         if problem["type"] == "extra_forbidden":
-            fields = sorted(kind.Config.model_fields)
+            fields = kind.Config.known(entry.parameters)
             raise UsageError(
                 "method.unknown_parameter", where=place, method=name, key=key, nearest=nearest(key, fields), known=", ".join(fields)
             ) from error

@@ -54,6 +54,7 @@ class Adapter(Method):
         summary={"en": "bottleneck layers inside each block", "ko": "블록마다 작은 병목층을 삽입해 학습"},
         reference="Houlsby et al. (2019). Parameter-Efficient Transfer Learning for NLP. arXiv:1902.00751",
         identity_at_start=True,
+        head_matters=True,
     )
 
     def unsupported(self, backbone: "BackboneFacts") -> str | None:

@@ -23,6 +23,8 @@ class Bitfit(Method):
         "Language-models. arXiv:2106.10199",
         identity_at_start=True,
         trains_backbone=True,
+        mergeable=True,
+        head_matters=True,
     )
 
     def unsupported(self, backbone: "BackboneFacts") -> str | None:

@@ -94,6 +94,7 @@ class FeatureExtraction(Method):
         reference="Donahue et al. (2014). DeCAF: A Deep Convolutional Activation Feature for Generic Visual Recognition. arXiv:1310.1531",
         experiment=1,
         frozen_backbone=True,
+        head_matters=True,
     )
 
     def attach(self, model: nn.Module, backbone: "BackboneFacts", generator: torch.Generator) -> Adapted:

@@ -24,6 +24,7 @@ class Full(Method):
         experiment=1,
         identity_at_start=True,
         trains_backbone=True,
+        mergeable=True,
     )
 
     def attach(self, model: "nn.Module", backbone: "BackboneFacts", generator: "torch.Generator") -> Adapted:

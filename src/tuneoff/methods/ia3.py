@@ -23,6 +23,7 @@ class Ia3(PeftMethod):
         "arXiv:2205.05638",
         identity_at_start=True,
         mergeable=True,
+        head_matters=True,
     )
 
     def unsupported(self, backbone: "BackboneFacts") -> str | None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from tuneoff.methods._base import LearningRates, MethodConfig, MethodFacts
-from tuneoff.methods._peft import PeftMethod, Targets, no_linear_role, target_modules
+from tuneoff.methods._peft import PeftMethod, Targets, lacks_targets, target_modules
 
 if TYPE_CHECKING:
     from peft import LoraConfig
@@ -37,10 +37,8 @@ class Lora(PeftMethod):
     )
 
     def unsupported(self, backbone: "BackboneFacts") -> str | None:
-        """Needs linear layers: GPT-2 has transposed convolutions in their place."""
-        if self.config.targets == "query-value":
-            return no_linear_role(backbone, ("query", "value"))
-        return None if backbone.linear else "method.no_modules"
+        """Needs linear layers."""
+        return lacks_targets(self.config.targets, backbone)
 
     def peft_config(self, backbone: "BackboneFacts") -> "LoraConfig":
         """Rank, scale and layers."""

@@ -31,6 +31,7 @@ class PTuning(Method):
         summary={"en": "virtual tokens made by a small network", "ko": "작은 신경망이 만든 가상 토큰을 입력에 추가"},
         reference="Liu et al. (2021). GPT Understands, Too. arXiv:2103.10385",
         virtual_tokens="tokens",
+        head_matters=True,
     )
 
     def attach(self, model: "nn.Module", backbone: "BackboneFacts", generator: "torch.Generator") -> Adapted:

@@ -38,6 +38,7 @@ class Prefix(PeftMethod):
         reference="Li and Liang (2021). Prefix-Tuning: Optimizing Continuous Prompts for Generation. arXiv:2101.00190",
         virtual_tokens="tokens",
         gradient_checkpointing=False,
+        head_matters=True,
     )
 
     def unsupported(self, backbone: "BackboneFacts") -> str | None:

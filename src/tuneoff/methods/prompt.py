@@ -31,6 +31,7 @@ class Prompt(Method):
         summary={"en": "trained virtual tokens in the input", "ko": "입력 임베딩에 학습 가능한 가상 토큰 추가"},
         reference="Lester et al. (2021). The Power of Scale for Parameter-Efficient Prompt Tuning. arXiv:2104.08691",
         virtual_tokens="tokens",
+        head_matters=True,
     )
 
     def attach(self, model: "nn.Module", backbone: "BackboneFacts", generator: "torch.Generator") -> Adapted:

@@ -53,7 +53,7 @@ class Qlora(Lora):
         config.target_modules = {name for name in config.target_modules or () if "pooler" not in name}
         return config
 
-    def _declare(self, wrapped: "nn.Module") -> Adapted:
+    def declare(self, wrapped: "nn.Module") -> Adapted:
         """As always, once what bitsandbytes would change in the first forward passes is settled.
 
         It casts biases to the format of the products, which is done here, before anything is counted or compared. On CPUs with
@@ -66,4 +66,4 @@ class Qlora(Lora):
                 four_bit.support_avx512bf16_for_cpu = False
                 if four_bit.bias is not None:
                     four_bit.bias.data = four_bit.bias.data.to(four_bit.compute_dtype)
-        return super()._declare(wrapped)
+        return super().declare(wrapped)

@@ -50,4 +50,41 @@ def score(value: Interval | None) -> str:
 
 def points(value: Interval) -> str:
     """A difference in points with its interval, signs shown."""
-    return f"{100 * value.mean:+.1f} [{100 * value.low:+.1f}, {100 * value.high:+.1f}]"
+    # Adding zero takes the sign off a zero.
+    mean, low, high = (round(100 * part, 1) + 0.0 for part in (value.mean, value.low, value.high))
+    return f"{mean:+.1f} [{low:+.1f}, {high:+.1f}]"
+
+
+def latency(seconds: float | None) -> str:
+    """Seconds of one answer, in milli- and microseconds where they are few."""
+    if seconds is None:
+        return NOTHING
+    if seconds < 0.00009995:
+        return f"{1e6 * seconds:.3g} µs"
+    return f"{seconds:.3g} s" if seconds >= 0.9995 else f"{1000 * seconds:.3g} ms"
+
+
+def p_value(value: float | None) -> str:
+    """Three decimals; a dash where none can be given."""
+    if value is None:
+        return NOTHING
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def ratio(value: float) -> str:
+    """How many times a limit, never the limit itself: what exceeds it by little reads 1.01."""
+    return f"{max(value, 1.01):.2f}" if value < 10 else f"{value:.0f}"
+
+
+def limited(limit: str, value: float | None) -> str:
+    """A reading in the unit of the limit that it is held against: ``memory``, ``seconds``, ``artefact`` or ``latency``."""
+    if value is None:
+        return NOTHING
+    if limit in ("memory", "artefact"):
+        return size(round(value))
+    return short_time(value) if limit == "seconds" else latency(value)
+
+
+def rate(value: float | None) -> str:
+    """A learning rate."""
+    return NOTHING if value is None else f"{value:.2g}"

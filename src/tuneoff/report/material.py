@@ -1,13 +1,15 @@
 """Everything a report is written from. Same material, same bytes."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tuneoff.analyse import Analysis, Limits, MethodTrials, Row
+from tuneoff.analyse import Analysis, Limits, MethodTrials, Recommendation, Row, recommend
 from tuneoff.backbone import BackboneFacts
 from tuneoff.data import DataReport
 from tuneoff.spec import StudySpec
+from tuneoff.strings import has, say
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,19 @@ class Material:
     def limits(self) -> Limits:
         """The budget in plain numbers."""
         budget = self.spec.budget
-        return Limits(budget.memory, budget.time, budget.artefact, budget.within)
+        return Limits(budget.memory, budget.time, budget.artefact, budget.latency, budget.within)
+
+    @cached_property
+    def recommendation(self) -> Recommendation:
+        """What to choose inside the budget."""
+        return recommend(self.analysis, self.limits)
 
     def name(self, row: Row | MethodTrials, lang: str) -> str:
         """A method's name in tables: its title, and its label where the study gave it one."""
         title = row.title[lang]
         return title if row.label == row.method else f"{title} ({row.label})"
+
+    def collapse(self, row: Row, lang: str) -> str:
+        """Why a row did not train; in general words where a record names a reason that this version does not know."""
+        key = f"report.collapse_{row.collapse}"
+        return say(key if has(key) else "report.not_trained", lang)

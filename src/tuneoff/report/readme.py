@@ -5,7 +5,9 @@ from typing import Any
 
 from tuneoff.analyse import Row
 from tuneoff.report import format as f
+from tuneoff.report import sections
 from tuneoff.report.conclusions import efficiency, performance
+from tuneoff.report.markdown import Column, table
 from tuneoff.report.material import Material
 from tuneoff.strings import say
 
@@ -108,7 +110,7 @@ class Readme:
         if not data.findings:
             return [*lines, self.say("data_clean")]
         lines += [self.say("data_warnings"), ""]
-        return lines + ["* " + self.say(f"finding_{x.name}", count=x.count, examples="; ".join(x.examples)) for x in data.findings]
+        return lines + ["* " + x.markdown(self.lang) for x in data.findings]
 
     def _methods(self) -> list[str]:
         lines = [f"## {self.say('methodology')}", ""]
@@ -152,7 +154,7 @@ class Readme:
         lines = [
             f"## {self.say('results')}",
             "",
-            *self._table(self._brief_columns(), [r for r in rows if r.experiment in BRIEF_EXPERIMENTS]),
+            *table(self._brief_columns(), [r for r in rows if r.experiment in BRIEF_EXPERIMENTS]),
         ]
         shares = sorted(
             row.parameters["percent"] for row in rows if row.experiment == 3 and row.parameters and row.parameters.get("percent")
@@ -164,15 +166,17 @@ class Readme:
         counter = next((row.memory["counter"] for row in rows if row.memory), None)
         if counter:
             lines += [">", "> " + self.say("note_counter", counter=self.say(f"counter_{counter}"))]
-        lines += ["", f"### {self.say('full_table')}", "", *self._table(self._full_columns(), rows)]
+        lines += ["", f"### {self.say('full_table')}", "", *table(self._full_columns(), rows)]
         scored = [row for row in rows if row.per_class_f1]
         if scored and len(self.material.labels) <= 20:
-            columns: list[tuple[str, Callable[[Row], str]]] = [(self.say("method"), lambda row: self.material.name(row, self.lang))]
+            columns: list[Column[Row]] = [(self.say("method"), lambda row: self.material.name(row, self.lang))]
             columns += [(label, lambda row, label=label: f"{row.per_class_f1[label]:.3f}") for label in self.material.labels]  # type: ignore[misc]
-            lines += ["", f"### {self.say('per_class')}", "", *self._table(columns, scored)]
+            lines += ["", f"### {self.say('per_class')}", "", *table(columns, scored)]
+        for section in (sections.comparisons, sections.second_score, sections.sensitivity, sections.latency):
+            lines += section(self.material, self.lang)
         return lines + self._failures()
 
-    def _brief_columns(self) -> list[tuple[str, Callable[[Row], str]]]:
+    def _brief_columns(self) -> list[Column[Row]]:
         return [
             (self.say("method"), lambda row: f"**{self.material.name(row, self.lang)}**"),
             (self.say("column_parameters"), _trainable),
@@ -182,7 +186,7 @@ class Readme:
             (self.say("column_f1"), lambda row: f.score(row.macro_f1)),
         ]
 
-    def _full_columns(self) -> list[tuple[str, Callable[[Row], str]]]:
+    def _full_columns(self) -> list[Column[Row]]:
         def part(name: str) -> Callable[[Row], str]:
             return lambda row: f.count((row.parameters or {}).get(name))
 
@@ -192,7 +196,7 @@ class Readme:
             (self.say("column_f1"), lambda row: f.score(row.macro_f1)),
             ("MCC", lambda row: f.NOTHING if row.mcc is None else f"{row.mcc:.3f}"),
             ("ECE", lambda row: f.NOTHING if row.ece is None else f"{row.ece:.3f}"),
-            (self.say("column_gap"), lambda row: f.points(row.gap) if row.gap and row.method != "full" else f.NOTHING),
+            (self.say("column_gap"), lambda row: f.points(row.gap) if row.gap else f.NOTHING),
             (self.say("column_adapter"), part("adapter")),
             (self.say("column_head"), part("head")),
             (self.say("column_base"), part("base")),
@@ -200,8 +204,10 @@ class Readme:
             (self.say("column_memory"), lambda row: f.size(row.memory.get("train_peak_bytes"))),
             (self.say("column_eval_memory"), lambda row: f.size(row.memory.get("eval_peak_bytes"))),
             (self.say("column_time"), lambda row: f.short_time(row.time.get("train_seconds"))),
+            (self.say("column_search_time"), lambda row: f.short_time(row.time.get("search_seconds"))),
             (self.say("column_eval_time"), lambda row: f.short_time(row.time.get("eval_seconds"))),
             (self.say("column_total_time"), lambda row: f.short_time(row.time.get("total_seconds"))),
+            (self.say("column_latency"), _latency),
             (self.say("column_artefact"), lambda row: f.size(row.artefact_bytes)),
             (self.say("column_epochs"), lambda row: f"{row.epochs} ({', '.join(map(str, row.best_epochs))})" if row.epochs else f.NOTHING),
             (self.say("column_reload"), lambda row: self.say(f"reload_{row.reload}") if row.reload else f.NOTHING),
@@ -210,14 +216,9 @@ class Readme:
 
     def _state(self, row: Row) -> str:
         if not row.trained:
-            return self.say("not_trained")
+            return self.material.collapse(row, self.lang)
         states = [f"{self.say('state_' + state)} {count}" for state, count in sorted(row.trials.items())]
         return self.say("state_complete") if row.state == "complete" else ", ".join(states)
-
-    def _table(self, columns: list[tuple[str, Callable[[Row], str]]], rows: list[Row]) -> list[str]:
-        head = "| " + " | ".join(title for title, _ in columns) + " |"
-        rule = "| --- |" + " ---: |" * (len(columns) - 1)
-        return [head, rule, *("| " + " | ".join(cell(row).replace("|", "\\|") for _, cell in columns) + " |" for row in rows)]
 
     def _failures(self) -> list[str]:
         failed = [row for row in self.material.analysis.rows if row.error]
@@ -233,13 +234,13 @@ class Readme:
     def _curves(self) -> list[str]:
         lines = [f"### {self.say('curves')}", ""]
         if "curves" not in self.plots:
-            return [*lines, self.say("no_curves")]
+            return [*lines, self.say("no_curves"), *sections.pareto(self.material, self.lang)]
         lines.append(f"![{self.say('curves')}](./assets/{self.plots['curves']})")
         trades = [kind for kind in ("memory", "time") if kind in self.plots]
         if trades:
             lines += ["", f"### {self.say('trade_offs')}", ""]
             lines += [f"![{self.say('chart_trade_' + kind)}](./assets/{self.plots[kind]})" for kind in trades]
-        return lines
+        return lines + sections.pareto(self.material, self.lang)
 
     def _analysis(self) -> list[str]:
         lines = [f"## {self.say('analysis')}", "", f"### {self.say('performance')}", ""]
@@ -272,6 +273,11 @@ def _trainable(row: Row) -> str:
         return f.NOTHING
     share = row.parameters.get("percent")
     return f.count(row.parameters["trainable"]) + (f" ({f.percent(share)})" if share is not None else "")
+
+
+def _latency(row: Row) -> str:
+    alone = (row.latency or {}).get("batch_1")
+    return f"{f.latency(alone.get('p50_seconds'))} / {f.latency(alone.get('p95_seconds'))}" if alone else f.NOTHING
 
 
 def _short(value: object) -> str:

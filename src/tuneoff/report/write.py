@@ -5,7 +5,7 @@ import io
 import json
 from typing import Any
 
-from tuneoff.analyse import curve_points
+from tuneoff.analyse import curve_points, fronts
 from tuneoff.report.charts import learning_curves, png, svg, trade_off
 from tuneoff.report.material import Material
 from tuneoff.report.readme import Readme
@@ -24,6 +24,8 @@ def report_json(material: Material) -> dict[str, Any]:
         "data": material.data.as_dict(),
         "trials": dict(material.analysis.trials),
         "rows": [row.as_dict() for row in material.analysis.rows],
+        "recommendation": material.recommendation.as_dict(),
+        "fronts": {cost: {label: at.as_dict() for label, at in found.items()} for cost, found in fronts(material.analysis).items()},
     }
 
 
@@ -38,10 +40,15 @@ def results_table(material: Material) -> list[dict[str, Any]]:
                 f"{name}_low": value.low if value else None,
                 f"{name}_high": value.high if value else None,
             }
+        flat |= {
+            "gap_to_full_p": row.gap.p_value if row.gap else None,
+            "accuracy_clean": row.accuracy_clean.mean if row.accuracy_clean else None,
+        }
         parameters = row.parameters or {}
         flat |= {f"parameters_{part}": parameters.get(part) for part in ("adapter", "head", "base", "total", "percent")}
         flat |= {name: row.memory.get(name) for name in ("train_peak_bytes", "eval_peak_bytes", "counter")}
-        flat |= {name: row.time.get(name) for name in ("train_seconds", "eval_seconds", "total_seconds")}
+        flat |= {name: row.time.get(name) for name in ("train_seconds", "search_seconds", "eval_seconds", "total_seconds")}
+        flat |= {"answer_seconds": row.answer_seconds, "collapse": row.collapse}
         flat |= {"artefact_bytes": row.artefact_bytes, "mcc": row.mcc, "ece": row.ece, "trained": row.trained, "reload": row.reload}
         table.append(flat)
     return table

@@ -1,7 +1,23 @@
 """Plan → processes → records."""
 
 from tuneoff.run.artefact import Predictor
+from tuneoff.run.outlook import MeasuredTrial, Outlook, Range, TrialOutlook, look_ahead, measure_trials
 from tuneoff.run.planner import Plan, PlannedMethod, make_plan
 from tuneoff.run.runner import Listener, Progress, StoppedError, run_plan
 
-__all__ = ["Listener", "Plan", "PlannedMethod", "Predictor", "Progress", "StoppedError", "make_plan", "run_plan"]
+__all__ = [
+    "Listener",
+    "MeasuredTrial",
+    "Outlook",
+    "Plan",
+    "PlannedMethod",
+    "Predictor",
+    "Progress",
+    "Range",
+    "StoppedError",
+    "TrialOutlook",
+    "look_ahead",
+    "make_plan",
+    "measure_trials",
+    "run_plan",
+]

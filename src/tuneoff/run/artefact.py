@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -28,7 +28,8 @@ from tuneoff.backbone import (
 from tuneoff.data import tokenise
 from tuneoff.errors import BackboneError, UsageError
 from tuneoff.methods import Adapted, Method, TextMethod, method_class
-from tuneoff.train import TokenRows, cast_for_compute, predict
+from tuneoff.spec import Precision
+from tuneoff.train import TokenRows, cast_for_compute, forward, predict
 
 DESCRIPTION = "tuneoff.json"
 BACKBONE = "backbone"
@@ -48,6 +49,21 @@ class Description:
     revision: str
     trust_remote_code: bool = False
     format: int = 1
+
+    @property
+    def hub_id(self) -> str | None:
+        """The backbone's id on the hub, if it came from there."""
+        return None if ":" in self.revision else self.backbone.partition("@")[0]
+
+    @property
+    def pinned(self) -> str:
+        """The backbone with its commit where it is the hub's: the name alone means another model once the hub's has changed."""
+        return f"{self.hub_id}@{self.revision}" if self.hub_id else self.backbone
+
+    @property
+    def backbone_name(self) -> str:
+        """The backbone for people: of a local folder its own name, without the path of this machine."""
+        return self.backbone if self.hub_id or self.backbone.startswith("sample:") else Path(self.backbone).name
 
     def write(self, folder: Path) -> None:
         """Write the description into the artefact."""
@@ -93,13 +109,17 @@ class Predictor:
         folder: the artefact.
         base: folder that a relative backbone path starts from.
         resolved: the backbone, when it is known already.
+        precision: to compute in, instead of what it was trained in.
 
     Raises:
         UsageError: no artefact there.
         BackboneError: its backbone cannot be had, or is another revision than it was trained on.
     """
 
-    def __init__(self, folder: Path, base: Path | None = None, resolved: Resolved | None = None) -> None:
+    def __init__(
+        self, folder: Path, base: Path | None = None, resolved: Resolved | None = None, precision: Precision | None = None
+    ) -> None:
+        self.folder = folder
         self.description = said = read_description(folder)
         name = said.method.removeprefix("pretrain+")
         kind = method_class(name)
@@ -113,14 +133,14 @@ class Predictor:
         if own.is_dir():
             self.resolved = Resolved(said.backbone, own, said.revision, "artefact")
         else:
-            self.resolved = resolved or resolve(said.backbone, base or folder, said.trust_remote_code)
+            self.resolved = resolved or resolve(said.pinned, base or folder, said.trust_remote_code)
             if self.resolved.revision != said.revision:
                 raise BackboneError("run.other_backbone", where=str(folder), expected=said.revision, found=self.resolved.revision)
         self.device = pick_device()
         self.tokenizer = load_tokenizer(self.resolved, said.trust_remote_code)
         self.facts = classifier_facts(self.resolved, len(said.labels), said.trust_remote_code)
         model, self.precision = open_classifier(
-            self.method, self.resolved, self.facts, self.tokenizer.pad_token_id, 0, said.precision, self.device
+            self.method, self.resolved, self.facts, self.tokenizer.pad_token_id, 0, precision or said.precision, self.device
         )
         self.adapted: Adapted = self.method.load(model, self.facts, folder)
         self.adapted.model.to(self.device)
@@ -136,10 +156,24 @@ class Predictor:
         """
         if isinstance(self.method, TextMethod):
             return self.method.logits(texts)
-        identity = tokenizer_hash(self.tokenizer)
-        tokens = tokenise(texts, self.tokenizer, identity, self.description.max_length, cache)
-        rows = TokenRows(tokens, None, self.tokenizer.pad_token_id, self.device, self.adapted.padding_side)
-        return predict(self.adapted.model, rows)
+        return predict(self.adapted.model, self._rows(texts, cache))
+
+    def answers(self, texts: Sequence[tuple[str, ...]], cache: Path) -> Callable[[Sequence[int]], np.ndarray]:
+        """Row numbers of these texts → their logits in one batch: from tokens on a backbone, from text for a baseline."""
+        method = self.method
+        if isinstance(method, TextMethod):
+            return lambda chosen: method.logits([texts[i] for i in chosen])
+        rows, model = self._rows(texts, cache), self.adapted.model.eval()
+
+        def answer(chosen: Sequence[int]) -> np.ndarray:
+            with torch.inference_mode():
+                return forward(model, rows.batch(np.asarray(chosen))).cpu().numpy()
+
+        return answer
+
+    def _rows(self, texts: Sequence[tuple[str, ...]], cache: Path) -> TokenRows:
+        tokens = tokenise(texts, self.tokenizer, tokenizer_hash(self.tokenizer), self.description.max_length, cache)
+        return TokenRows(tokens, None, self.tokenizer.pad_token_id, self.device, self.adapted.padding_side)
 
 
 def classifier_facts(resolved: Resolved, num_labels: int, trust_remote_code: bool) -> BackboneFacts:

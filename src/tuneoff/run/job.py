@@ -15,6 +15,14 @@ ARTEFACT = "artefact"
 
 
 @dataclass(frozen=True)
+class Rates:
+    """Peak learning rates of a method's parameters and of the head."""
+
+    learning_rate: float
+    head_learning_rate: float
+
+
+@dataclass(frozen=True)
 class Job:
     """One attempt at one trial.
 
@@ -25,8 +33,11 @@ class Job:
         cache: for tokens and features.
         backbone: where it lies; for a trial after continued pretraining, still the original.
         backbone_name: as in the study file.
-        pretrained: artefact of the stage that the trial needs.
+        pretrained: artefact of the continued pretraining that the trial needs.
+        pretrained_name: that stage's name.
+        rates: learning rates to train at; those after the first are for when it did not train. Empty where none are needed.
         text_columns: names of the text columns, for prediction.
+        micro_batch: rows of one forward pass, where the study's own choice did not fit.
         threads: intra-operation threads; ``None`` leaves torch's choice.
     """
 
@@ -38,6 +49,9 @@ class Job:
     backbone_name: str
     pretrained: Path | None
     text_columns: tuple[str, ...]
+    pretrained_name: str | None = None
+    rates: tuple[Rates, ...] = ()
+    micro_batch: int | None = None
     threads: int | None = None
 
     def write(self) -> Path:
@@ -68,6 +82,9 @@ class Job:
             backbone_name=values["backbone_name"],
             pretrained=Path(values["pretrained"]) if values["pretrained"] else None,
             text_columns=tuple(values["text_columns"]),
+            pretrained_name=values["pretrained_name"],
+            rates=tuple(Rates(**rates) for rates in values["rates"]),
+            micro_batch=values["micro_batch"],
             threads=values["threads"],
         )
 

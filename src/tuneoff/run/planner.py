@@ -1,27 +1,30 @@
 """A study file → the trials to run. Everything that can be refused is refused here, before anything trains."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tuneoff.backbone import BackboneFacts, Resolved, load_tokenizer, read_config, read_facts, resolve
-from tuneoff.data import DataReport, Splits, describe, load_splits
+from tuneoff.backbone import UNSEEN, BackboneFacts, Resolved, load_tokenizer, look_up, read_config, read_facts, resolve, tokenizer_hash
+from tuneoff.data import DataReport, Reader, Splits, describe, load_splits
 from tuneoff.errors import MethodError, RefusedError
 from tuneoff.forecast import Parameters, count_parameters
 from tuneoff.measure import METRIC_VERSION
 from tuneoff.methods import Chosen, Method, choose_all
+from tuneoff.run.candidates import SEARCH_SEED, search_config, search_spec
 from tuneoff.spec import StudyFile, TrialSpec
 
 
 @dataclass(frozen=True)
 class PlannedMethod:
-    """One row of the report: a method, its trials, and why there are none if it is unsupported."""
+    """One row of the report: a method, its trials, the search they build on, and why there are none if it is unsupported."""
 
     chosen: Chosen
     title: dict[str, str]
     trials: list[TrialSpec]
     parameters: Parameters | None
     unsupported: str | None = None
+    search: TrialSpec | None = None
 
     @property
     def label(self) -> str:
@@ -35,11 +38,16 @@ class Plan:
 
     study: StudyFile
     splits: Splits
-    report: DataReport
+    reader: Reader | None
     resolved: Resolved | None
     facts: BackboneFacts | None
     methods: list[PlannedMethod]
     stages: list[TrialSpec] = field(default_factory=list)
+
+    @cached_property
+    def report(self) -> DataReport:
+        """What the data check finds; worked out when it is first asked for."""
+        return describe(self.splits, self.reader)
 
     @property
     def trials(self) -> list[TrialSpec]:
@@ -47,15 +55,24 @@ class Plan:
         by_seed = sorted((trial for method in self.methods for trial in method.trials), key=lambda trial: trial.seed)
         ordered: dict[str, TrialSpec] = {}
         stages = {stage.name: stage for stage in self.stages}
-        for trial in by_seed:
-            if trial.needs:
-                ordered.setdefault(trial.needs, stages[trial.needs])
+
+        def add(trial: TrialSpec) -> None:
+            for name in trial.needs:
+                add(stages[name])
             ordered.setdefault(trial.name, trial)
+
+        for trial in by_seed:
+            add(trial)
         return list(ordered.values())
 
 
-def make_plan(study: StudyFile) -> Plan:
+def make_plan(study: StudyFile, weights: bool = True) -> Plan:
     """Check data, backbone and methods, and list the trials.
+
+    Args:
+        study: the study file.
+        weights: have the backbone ready to train, downloaded if need be. Without, its configuration does, and of a backbone that
+            is not here the plan has no tokenizer and no revision.
 
     Raises:
         UsageError: a method or parameter that does not exist.
@@ -64,26 +81,28 @@ def make_plan(study: StudyFile) -> Plan:
     spec = study.spec
     chosen = choose_all(study)
     splits = load_splits(spec.data, study.folder)
-    needs_backbone = any(issubclass(type(method.build()), Method) for method in chosen)
-    resolved = resolve(spec.backbone, study.folder, spec.trust_remote_code) if needs_backbone else None
-    facts = None
-    if resolved:
-        config = read_config(resolved, spec.trust_remote_code)
+    facts, reader, resolved = None, None, None
+    if any(issubclass(type(method.build()), Method) for method in chosen):
+        if weights:
+            resolved = resolve(spec.backbone, study.folder, spec.trust_remote_code)
+            config = read_config(resolved, spec.trust_remote_code)
+        else:
+            config, resolved = look_up(spec.backbone, study.folder, spec.trust_remote_code)
         config.num_labels = len(splits.labels)
-        facts = read_facts(spec.backbone, resolved.revision, config, spec.trust_remote_code)
-        load_tokenizer(resolved, spec.trust_remote_code)
+        revision = resolved.revision if resolved else UNSEEN
+        facts = read_facts(spec.backbone, revision, config, spec.trust_remote_code)
         _check_length(study, facts, chosen)
+    if resolved and facts:
+        tokenizer = load_tokenizer(resolved, spec.trust_remote_code)
+        room = facts.longest(max((virtual for _, virtual in _virtual_tokens(facts, chosen)), default=0))
+        reader = Reader(tokenizer, tokenizer_hash(tokenizer), spec.train.max_length, room, tokens_cache(study.folder))
     stages: dict[str, TrialSpec] = {}
     methods = [_plan_method(one, study, splits, facts, stages) for one in chosen]
-    return Plan(study, splits, describe(splits), resolved, facts, methods, list(stages.values()))
+    return Plan(study, splits, reader, resolved, facts, methods, list(stages.values()))
 
 
 def _check_length(study: StudyFile, facts: BackboneFacts, chosen: list[Chosen]) -> None:
-    for one in chosen:
-        method = one.build()
-        if not isinstance(method, Method) or method.unsupported(facts):
-            continue
-        virtual = method.num_virtual_tokens()
+    for one, virtual in _virtual_tokens(facts, chosen):
         longest = facts.longest(virtual)
         if longest is not None and study.spec.train.max_length > longest:
             where = study.document.where(("train", "max_length"))
@@ -95,6 +114,12 @@ def _check_length(study: StudyFile, facts: BackboneFacts, chosen: list[Chosen]) 
                 virtual=virtual,
                 positions=facts.positions,
             )
+
+
+def _virtual_tokens(facts: BackboneFacts, chosen: list[Chosen]) -> list[tuple[Chosen, int]]:
+    """Methods that the backbone supports, with the positions that their virtual tokens take."""
+    built = [(one, one.build()) for one in chosen]
+    return [(one, method.num_virtual_tokens()) for one, method in built if isinstance(method, Method) and not method.unsupported(facts)]
 
 
 def _plan_method(one: Chosen, study: StudyFile, splits: Splits, facts: BackboneFacts | None, stages: dict[str, TrialSpec]) -> PlannedMethod:
@@ -113,32 +138,44 @@ def _plan_method(one: Chosen, study: StudyFile, splits: Splits, facts: BackboneF
     if reason is None and spec.train.gradient_checkpointing and not method.facts.gradient_checkpointing:
         reason = "method.no_checkpointing"
     try:
-        parameters = None if reason else count_parameters(method, facts, spec.trust_remote_code)
+        parameters = None if reason or method.facts.needs_weights else count_parameters(method, facts, spec.trust_remote_code)
     except ValueError as error:
         raise MethodError("method.cannot_attach", where=one.label, reason=str(error)) from error
-    resolved_config = one.config.model_dump(mode="json") | {
+    common["config"] = one.config.model_dump(mode="json") | {
         "learning_rate": one.config.learning_rate or method.learning_rates.default(facts.hidden),
         "head_learning_rate": one.config.head_learning_rate or method.head_learning_rates.default(facts.hidden),
         "epochs": one.config.epochs or spec.train.epochs,
     }
+
+    def needed(seed: int) -> dict[str, Any]:
+        if not one.pretrain:
+            return {}
+        stage = _pretraining(study, splits, facts, seed, common)
+        stages[stage.name] = stage
+        return {"needs": (stage.name,), "pretrain": stage.pretrain, "corpus": splits.corpus_hash}
+
+    search = None
+    if reason is None and spec.tuning.trials > 1 and one.config.learning_rate is None:
+        common["config"] = search_config(common["config"], one.config)
+        what = search_spec(method, one.config, facts.hidden, spec.tuning.trials)
+        search = TrialSpec(method=one.full_name, stage="search", seed=SEARCH_SEED, search=what, **common, **needed(0))
+        stages[search.name] = search
     trials = []
     for seed in range(spec.seeds):
-        more: dict[str, Any] = {}
-        if one.pretrain:
-            stage = _stage(study, splits, facts, seed, common)
-            stages[stage.name] = stage
-            more = {"needs": stage.name, "pretrain": stage.pretrain, "corpus": splits.corpus_hash}
-        trials.append(TrialSpec(method=one.full_name, config=resolved_config, seed=seed, **common, **more))
-    return PlannedMethod(one, title, trials, parameters, reason)
+        more = needed(seed)
+        more["needs"] = (*more.get("needs", ()), *([search.name] if search else []))
+        trials.append(TrialSpec(method=one.full_name, seed=seed, **common, **more))
+    return PlannedMethod(one, title, trials, parameters, reason, search)
 
 
-def _stage(study: StudyFile, splits: Splits, facts: BackboneFacts, seed: int, common: dict[str, Any]) -> TrialSpec:
+def _pretraining(study: StudyFile, splits: Splits, facts: BackboneFacts, seed: int, common: dict[str, Any]) -> TrialSpec:
     """Continued pretraining of one seed; shared by every method that builds on it."""
     from tuneoff.methods import LearningRates
 
     rates = LearningRates(1e-5, 1e-3, {384: 2e-4, 768: 1e-4, 1024: 5e-5, 4096: 1e-5})
     pretrain = study.spec.pretrain.model_copy(update={"learning_rate": study.spec.pretrain.learning_rate or rates.default(facts.hidden)})
-    return TrialSpec(method="pretrain", config={}, seed=seed, pretrain=pretrain, corpus=splits.corpus_hash, **(common | {"data": ""}))
+    mine = common | {"config": {}, "data": ""}
+    return TrialSpec(method="pretrain", stage="pretrain", seed=seed, pretrain=pretrain, corpus=splits.corpus_hash, **mine)
 
 
 def tokens_cache(folder: Path) -> Path:

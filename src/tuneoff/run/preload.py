@@ -5,6 +5,8 @@ import os
 
 # Everything was downloaded when the study was planned: no trial reaches for the network.
 os.environ["HF_HUB_OFFLINE"] = "1"
+# oneDNN keeps a compiled kernel for every shape it met, and padded batches have many: by default that held hundreds of MB.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

@@ -11,12 +11,14 @@ from types import FrameType
 from typing import Any
 
 from tuneoff.data import save_prepared
-from tuneoff.run.job import ARTEFACT, RESULT, VERIFY, Job, last_point, read_result
+from tuneoff.run.job import ARTEFACT, RESULT, VERIFY, Job, Rates, last_point, read_result
 from tuneoff.run.planner import Plan, tokens_cache
 from tuneoff.run.processes import run_in_child, start, verify_in_child
 from tuneoff.spec import TrialSpec
-from tuneoff.store import Claim, Store, fault
+from tuneoff.store import Attempt, Claim, Store, fault
 
+#: A trial that did not train is tried at so many further learning rates of its search.
+FALLBACKS = 2
 #: A trial whose process was killed is tried again with the same seed at most so often.
 RETRIES = 2
 POLL_SECONDS = 0.1
@@ -95,7 +97,7 @@ def run_plan(plan: Plan, store: Store, listener: Listener, threads: int | None =
                 else:
                     progress.failed += 1
                 continue
-            if trial.needs and store.state(trial.needs) == "running":
+            if any(store.state(name) == "running" for name in trial.needs):
                 continue  # Another process is at its stage; the trial stays pending.
             claim = store.claim(trial.name)
             if claim is None:
@@ -138,11 +140,13 @@ def _attempts(
         number, folder = store.new_attempt(trial.name)
         began, clock = time.time(), time.monotonic()
         progress.current = trial.name
-        stage = store.result(trial.needs) if trial.needs else None
-        if trial.needs and (stage is None or stage.state != "complete"):
-            result: dict[str, Any] = {"state": "failed", "error": {"key": "run.stage_failed", "facts": {"stage": trial.needs}}}
+        stages = [(name, store.result(name)) for name in trial.needs]
+        missing = next((name for name, stage in stages if stage is None or stage.state != "complete"), None)
+        found = {stage.record["trial"]["stage"]: (name, stage) for name, stage in stages if stage is not None}
+        if missing:
+            result: dict[str, Any] = {"state": "failed", "error": {"key": "run.stage_failed", "facts": {"stage": missing}}}
         else:
-            pretrained = stage.folder / ARTEFACT if stage else None
+            pretrained_name, pretrained = found.get("pretrain", (None, None))
             job = Job(
                 trial,
                 folder,
@@ -150,15 +154,18 @@ def _attempts(
                 tokens_cache(plan.study.folder),
                 plan.resolved,
                 plan.study.spec.backbone,
-                pretrained,
+                pretrained.folder / ARTEFACT if pretrained else None,
                 plan.study.spec.data.text_columns,
-                threads,
+                pretrained_name,
+                rates_of(trial, found["search"][1].record if "search" in found else None),
+                threads=threads,
             )
             result = _process(job, claim, progress, listener, stop)
             if result["state"] == "complete" and not trial.is_stage:
-                result |= _verified(job, claim, progress, listener, stop, result["precision"])
-        if stage is not None:
-            result["pretraining"] = {"trial": trial.needs, "phases": stage.record["phases"], "memory": stage.record["memory"]}
+                _verified(job, claim, progress, listener, stop, result)
+        for kind, name in (("pretrain", "pretraining"), ("search", "search")):
+            if kind in found:
+                result[name] = _charged(*found[kind])
         record = _record(plan, trial, result, began, time.monotonic() - clock)
         store.publish(trial.name, number, record)
         progress.trial_seconds.append(record["wall_seconds"])
@@ -167,8 +174,25 @@ def _attempts(
     return record
 
 
+def _charged(name: str, stage: Attempt) -> dict[str, Any]:
+    """What a trial's record says of a stage that it builds on."""
+    kept = ("phases", "memory", "candidates", "chosen")
+    return {"trial": name} | {key: stage.record[key] for key in kept if key in stage.record}
+
+
+def rates_of(trial: TrialSpec, search: dict[str, Any] | None) -> tuple[Rates, ...]:
+    """Learning rates to train at: as planned, or the best of a search with those to fall back on when it does not train."""
+    if trial.stage or trial.config.get("epochs") is None:
+        return ()
+    if search is None:
+        return (Rates(trial.config["learning_rate"], trial.config["head_learning_rate"]),)
+    best = [search["candidates"][index] for index in search["order"][: 1 + FALLBACKS]]
+    return tuple(Rates(one["learning_rate"], one["head_learning_rate"]) for one in best)
+
+
 def _process(job: Job, claim: Claim, progress: Progress, listener: Listener, stop: "_Stop", verify: bool = False) -> dict[str, Any]:
-    """One child from start to end; what it left behind, or how it died."""
+    """One child from start to end; what it left behind, or how it died. Its phases get what only the parent sees."""
+    began = time.monotonic()
     process = start(verify_in_child if verify else run_in_child, job.write())
     beat = time.monotonic()
     try:
@@ -184,9 +208,12 @@ def _process(job: Job, claim: Claim, progress: Progress, listener: Listener, sto
         process.kill()
         process.join()
         raise
+    ended = time.monotonic()
     result = read_result(job.folder, VERIFY if verify else RESULT)
     if result is not None:
-        return result
+        # Starting a process and its leaving belong to the trial's wall time as much as its training.
+        seconds = {"start": result.pop("began") - began, "exit": ended - result.pop("ended")}
+        return result | {"phases": result.get("phases", {}) | (seconds if not verify else {"reload": ended - began})}
     code = process.exitcode
     assert code is not None
     if code < 0:
@@ -195,13 +222,15 @@ def _process(job: Job, claim: Claim, progress: Progress, listener: Listener, sto
     return {"state": "lost", "error": {"key": "run.exited", "facts": {"code": code}}}
 
 
-def _verified(job: Job, claim: Claim, progress: Progress, listener: Listener, stop: "_Stop", precision: str) -> dict[str, Any]:
-    """The reload proof: the artefact, loaded in a fresh process, must give the same logits."""
+def _verified(job: Job, claim: Claim, progress: Progress, listener: Listener, stop: "_Stop", result: dict[str, Any]) -> None:
+    """The reload proof: the artefact, loaded in a fresh process, must give the same logits; merged too, where it can be."""
     proof = _process(job, claim, progress, listener, stop, verify=True)
     proof.pop("state", None)
+    result["phases"] |= proof.pop("phases", {})
+    result["latency"] = proof.pop("latency", None)
     if "error" not in proof:
-        proof["same"] = proof["largest_difference"] <= TOLERANCE[precision]
-    return {"reload": proof}
+        proof["same"] = proof["largest_difference"] <= TOLERANCE[result["precision"]]
+    result["reload"] = proof
 
 
 def _record(plan: Plan, trial: TrialSpec, result: dict[str, Any], began: float, wall: float) -> dict[str, Any]:

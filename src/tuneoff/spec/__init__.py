@@ -14,7 +14,7 @@ from tuneoff.spec.study import (
     StudySpec,
     TrainSpec,
 )
-from tuneoff.spec.trial import TrialSpec
+from tuneoff.spec.trial import SearchSpec, TrialSpec
 from tuneoff.spec.wrong import explain
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "MethodEntry",
     "Precision",
     "PretrainSpec",
+    "SearchSpec",
     "Source",
     "StudyFile",
     "StudySpec",

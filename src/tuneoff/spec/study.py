@@ -199,9 +199,9 @@ class PretrainSpec(Frozen):
 
 
 class TuningSpec(Frozen):
-    """The learning-rate search; one trial means the method's own default."""
+    """The learning-rate search: so many candidates for every method. With one, each method's own default is taken."""
 
-    trials: Literal[1] = 1
+    trials: int = Field(default=1, ge=1, le=64)
 
 
 class BudgetSpec(Frozen):
@@ -210,6 +210,7 @@ class BudgetSpec(Frozen):
     memory: Bytes | None = Field(default=None, gt=0)
     time: Seconds | None = Field(default=None, gt=0)
     artefact: Bytes | None = Field(default=None, gt=0)
+    latency: Seconds | None = Field(default=None, gt=0)
     within: float = Field(default=1.0, ge=0)
 
 

@@ -3,18 +3,26 @@
 import hashlib
 import json
 import re
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import computed_field
 
 from tuneoff.spec.study import Frozen, PretrainSpec, TrainSpec
 
 
+class SearchSpec(Frozen):
+    """Learning rates to try (of the method, of the head), and the share of a whole training of each rung of the halving."""
+
+    candidates: tuple[tuple[float, float], ...]
+    shares: tuple[float, ...]
+
+
 class TrialSpec(Frozen):
     """Everything that decides a trial's result. Names in reports, paths, devices and time limits are not part of it.
 
-    ``method`` is the name with its ``pretrain+``; the stage itself, which several trials share, is called ``pretrain``.
-    ``needs`` is the stage that must be complete first. ``config`` has every parameter resolved, learning rates included.
+    ``method`` is the name with its ``pretrain+``. ``config`` has every parameter resolved; learning rates that a search finds
+    are ``None``. ``needs`` are the stages that must be complete first: continued pretraining (whose method is ``pretrain``),
+    which several trials share, and the search of the method's learning rates.
     """
 
     method: str
@@ -25,7 +33,9 @@ class TrialSpec(Frozen):
     train: TrainSpec
     pretrain: PretrainSpec | None = None
     corpus: str | None = None
-    needs: str | None = None
+    stage: Literal["pretrain", "search"] | None = None
+    search: SearchSpec | None = None
+    needs: tuple[str, ...] = ()
     metric_version: int
     trust_remote_code: bool = False
 
@@ -40,9 +50,11 @@ class TrialSpec(Frozen):
     def name(self) -> str:
         """Folder of the trial: readable, and unique by its key."""
         slug = re.sub(r"[^A-Za-z0-9]+", "-", self.method).strip("-")
+        if self.stage == "search":
+            return f"search-{slug}-{self.key[:10]}"
         return f"{slug}-s{self.seed}-{self.key[:10]}"
 
     @property
     def is_stage(self) -> bool:
-        """Continued pretraining itself, not a trial of a method."""
-        return self.method == "pretrain"
+        """Work that trials build on, not a trial of a method."""
+        return self.stage is not None

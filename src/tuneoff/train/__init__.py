@@ -2,7 +2,8 @@
 
 from tuneoff.train.attention import use_fast_dropout
 from tuneoff.train.batches import AnyRows, FeatureRows, TokenRows
-from tuneoff.train.classify import Classification, predict
+from tuneoff.train.classify import Classification, forward, predict
+from tuneoff.train.collapse import DIVERGED, collapse
 from tuneoff.train.features import FeatureCost, extract, load_features, save_features
 from tuneoff.train.loop import Outcome, Point, Schedule, fit
 from tuneoff.train.pretrain import LanguageModelling, load_language_model, trained_backbone
@@ -10,6 +11,7 @@ from tuneoff.train.rows import used_rows_only
 from tuneoff.train.weights import Group, Weights, cast_for_compute
 
 __all__ = [
+    "DIVERGED",
     "AnyRows",
     "Classification",
     "FeatureCost",
@@ -22,8 +24,10 @@ __all__ = [
     "TokenRows",
     "Weights",
     "cast_for_compute",
+    "collapse",
     "extract",
     "fit",
+    "forward",
     "load_features",
     "load_language_model",
     "predict",

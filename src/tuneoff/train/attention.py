@@ -51,9 +51,9 @@ def cpu_attention(
     return torch.matmul(weights_BHLP, value).transpose(1, 2).contiguous()
 
 
-def use_fast_dropout(model: nn.Module, seed: int) -> None:
+def use_fast_dropout(model: nn.Module, seed: int, masks: type[MaskSource] = MaskSource) -> None:
     """Replace the dropout modules of a model on a CPU, and its attention where transformers lets it be chosen."""
-    source = MaskSource(seed)
+    source = masks(seed)
     for name, module in list(model.named_modules()):
         if type(module) is nn.Dropout and name:
             model.set_submodule(name, FastDropout(module.p, source))

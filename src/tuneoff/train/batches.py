@@ -9,8 +9,11 @@ import torch
 
 from tuneoff.data import Tokens
 
-#: Rows are shuffled, then sorted by length inside windows of this many batches. Sorting a whole epoch lost 3 points.
-WINDOW_BATCHES = 8
+#: One more forward and backward pass costs about as much as so many padded tokens: kernels too small to fill the device.
+PASS_OVERHEAD = {"cpu": 200, "cuda": 8192}
+MOST_CUTS = 8
+#: Padded lengths are multiples of this, or the longest row's.
+LENGTH_STEP = 4
 #: Evaluation batches are bounded by padded tokens and rows.
 EVALUATION_TOKENS, EVALUATION_ROWS = 4096, 256
 
@@ -43,13 +46,14 @@ class TokenRows:
     ) -> None:
         self.tokens, self.targets, self.pad, self.device, self.padding_side = tokens, targets, pad, device, padding_side
         self.lengths = tokens.lengths
+        self.longest = int(self.lengths.max(initial=1))
 
     def __len__(self) -> int:
         return len(self.tokens)
 
     def batch(self, rows: np.ndarray) -> Batch:
-        """Pad these rows to the longest of them."""
-        longest = int(self.lengths[rows].max())
+        """Pad these rows to the longest of them, rounded up: kernels are prepared once a shape, and few shapes are met again."""
+        longest = min(-(-int(self.lengths[rows].max()) // LENGTH_STEP) * LENGTH_STEP, self.longest)
         ids = np.full((len(rows), longest), self.pad, dtype=np.int64)
         mask = np.zeros((len(rows), longest), dtype=np.int64)
         types = np.zeros((len(rows), longest), dtype=np.int64) if self.tokens.types is not None else None
@@ -74,7 +78,7 @@ class FeatureRows:
     """Stored features [rows, hidden] in place of tokens; the probe takes them as ``features_BD``."""
 
     def __init__(self, features: torch.Tensor, targets: np.ndarray | None, device: torch.device) -> None:
-        self.features = features.to(device)
+        self.features, self.device = features.to(device), device
         self.targets = None if targets is None else torch.from_numpy(targets).to(device)
         self.lengths = np.ones(len(features), dtype=np.int64)
 
@@ -91,7 +95,10 @@ AnyRows: TypeAlias = TokenRows | FeatureRows
 
 
 def epoch_order(lengths: np.ndarray, batch_size: int, generator: np.random.Generator, longest_first: bool) -> list[np.ndarray]:
-    """Row numbers of each batch of an epoch: shuffled, sorted by length in small windows, batches shuffled again.
+    """Row numbers of each batch of an epoch, at random.
+
+    Rows are not grouped by length across batches: length goes with the label in real data, and batches of one length made
+    training unstable (``docs/decisions/0005``). Padding is saved inside a batch instead, by :func:`length_parts`.
 
     Args:
         lengths: tokens of each row.
@@ -100,14 +107,39 @@ def epoch_order(lengths: np.ndarray, batch_size: int, generator: np.random.Gener
         longest_first: put the batch with the longest row in front, so that memory fails in the first second.
     """
     order = generator.permutation(len(lengths))
-    window = batch_size * WINDOW_BATCHES
-    order = np.concatenate([part[np.argsort(lengths[part], kind="stable")] for part in np.split(order, range(window, len(order), window))])
     batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
-    batches = [batches[i] for i in generator.permutation(len(batches))]
     if longest_first:
-        worst = max(range(len(batches)), key=lambda i: (int(lengths[batches[i]].max()) * len(batches[i]), -i))
+        worst = max(range(len(batches)), key=lambda i: (int(lengths[batches[i]].max()), len(batches[i]), -i))
         batches.insert(0, batches.pop(worst))
     return batches
+
+
+def length_parts(rows: np.ndarray, lengths: np.ndarray, largest: int, overhead: int) -> list[np.ndarray]:
+    """A batch cut into parts of similar length, longest first; the gradient of the whole is the same, up to rounding.
+
+    Args:
+        rows: of the batch.
+        lengths: tokens of every row of the split.
+        largest: rows of a part at most.
+        overhead: what one more pass costs, in padded tokens.
+
+    Returns:
+        The cut with the lowest sum of padded tokens and overheads, by dynamic programming over a grid of cuts.
+    """
+    rows = rows[np.argsort(-lengths[rows], kind="stable")]
+    sizes = lengths[rows]
+    cuts = sorted({*range(0, len(rows), max(1, len(rows) // MOST_CUTS)), *range(0, len(rows), largest), len(rows)})
+    best: dict[int, tuple[int, int]] = {0: (0, 0)}
+    for end in cuts[1:]:
+        starts = [start for start in cuts if start < end and end - start <= largest]
+        best[end] = min((best[start][0] + int(sizes[start]) * (end - start) + overhead, start) for start in starts)
+    parts = []
+    end = len(rows)
+    while end:
+        start = best[end][1]
+        parts.append(rows[start:end])
+        end = start
+    return parts[::-1]
 
 
 def evaluation_batches(lengths: np.ndarray) -> Iterator[np.ndarray]:

@@ -9,7 +9,7 @@ from torch import nn
 
 from tuneoff.measure import score
 from tuneoff.seeds import seed_for
-from tuneoff.train.batches import AnyRows, Batch, epoch_order, evaluation_batches
+from tuneoff.train.batches import PASS_OVERHEAD, AnyRows, Batch, epoch_order, evaluation_batches, length_parts
 
 
 def forward(model: nn.Module, batch: Batch) -> torch.Tensor:
@@ -52,13 +52,14 @@ class Classification:
         self.model, self.train_rows, self.validation, self.labels = model, train, validation, labels
         self.batch_size, self.micro_batch = batch_size, micro_batch or batch_size
         self.seed = seed
+        self.device = train.device
         self.num_batches = -(-len(train) // batch_size)
 
     def epoch(self, number: int) -> Iterator[list[Batch]]:
         """Batches in the order that this seed gives every method."""
         generator = np.random.default_rng(seed_for("data order", self.seed, number))
         for rows in epoch_order(self.train_rows.lengths, self.batch_size, generator, longest_first=number == 0):
-            parts = [rows[start : start + self.micro_batch] for start in range(0, len(rows), self.micro_batch)]
+            parts = length_parts(rows, self.train_rows.lengths, self.micro_batch, PASS_OVERHEAD[self.device.type])
             yield [self.train_rows.batch(part) for part in parts]
 
     def loss(self, batch: Batch) -> torch.Tensor:
@@ -71,11 +72,11 @@ class Classification:
         return sum(map(len, batches))
 
     def validate(self) -> dict[str, float]:
-        """Loss, accuracy and macro-F1 of the validation rows."""
+        """Loss, accuracy, macro-F1 and number of predicted classes of the validation rows."""
         logits = predict(self.model, self.validation)
         targets = self.validation.targets
         assert targets is not None
         truth = targets if isinstance(targets, np.ndarray) else targets.cpu().numpy()
         quality = score(logits, truth, self.labels)
         loss = float(nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(truth)))
-        return {"loss": loss, "accuracy": quality.accuracy, "macro_f1": quality.macro_f1}
+        return {"loss": loss, "accuracy": quality.accuracy, "macro_f1": quality.macro_f1, "classes": quality.predicted_classes}

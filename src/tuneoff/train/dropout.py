@@ -21,11 +21,14 @@ class MaskSource:
     def __init__(self, seed: int) -> None:
         self.generator = np.random.Generator(np.random.SFC64(seed))
 
+    def words(self, count: int) -> torch.Tensor:
+        """So many random 64-bit integers."""
+        return torch.from_numpy(self.generator.integers(-(2**63), 2**63, count, dtype=np.int64))
+
     def draw(self, shape: torch.Size, probability: float) -> torch.Tensor:
         """An int16 mask of this shape: -1 (all bits set) with ``1 - probability``, else 0."""
         count = shape.numel()
-        words = self.generator.integers(-(2**63), 2**63, (count + 3) // 4, dtype=np.int64)
-        draws = torch.from_numpy(words).view(torch.int16)[:count]
+        draws = self.words((count + 3) // 4).view(torch.int16)[:count]
         keep = round((1.0 - probability) * _LEVELS)
         # 15 random bits minus the threshold: negative, so all ones after an arithmetic shift, with the wanted probability.
         return draws.bitwise_and_(_LEVELS - 1).sub_(keep).bitwise_right_shift_(15).view(shape)

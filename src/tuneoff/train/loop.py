@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -19,11 +20,19 @@ LOOKS_PER_EPOCH = 10
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast: ``epochs`` passes, linear warm-up over a share of the steps, then linear to zero."""
+    """How long and how fast: a share of ``epochs`` passes, linear warm-up over a part of the steps, then linear to zero.
+
+    ``share`` below 1 is a shorter training of its own, warm-up and decay included, as a search makes it.
+    """
 
     epochs: int
     warmup: float
     clip: float
+    share: float = 1.0
+
+    def steps(self, batches: int) -> int:
+        """Updates in all, when an epoch has so many batches."""
+        return max(1, int(self.share * self.epochs * batches))
 
     def factor(self, step: int, num_steps: int) -> float:
         """Share of the peak learning rate at a step (from 0)."""
@@ -88,6 +97,7 @@ def fit(
     on_point: Callable[[Point, int], None] = lambda point, num_steps: None,
     after_first_backward: Callable[[], None] = lambda: None,
     after_step: Callable[[int, int], None] = lambda step, num_steps: None,
+    penalty: Callable[[], torch.Tensor | None] = lambda: None,
     epochs_between_validations: int = 1,
 ) -> Outcome:
     """Train, validate after each epoch, and end with the weights of the best one (ties: the lower validation loss).
@@ -101,17 +111,19 @@ def fit(
         select: the validation score that chooses the epoch.
         on_point: told of each point of the curve and the number of steps.
         after_first_backward: called once, before the first update.
-        after_step: called after each update.
+        after_step: called after each update, see :meth:`Weights.step`.
+        penalty: added to the loss of each update and to no curve.
         epochs_between_validations: more than 1 where an epoch costs less than a validation.
 
     Raises:
         DivergedError: the loss is not finite, with the step.
     """
-    num_steps = objective.num_batches * schedule.epochs
+    num_steps = schedule.steps(objective.num_batches)
+    epochs = -(-num_steps // objective.num_batches)
     losses = torch.zeros(num_steps, device=weights.device)
     outcome = Outcome(num_steps)
     best: list[torch.Tensor] | None = None
-    look_every = max(1, objective.num_batches // LOOKS_PER_EPOCH) if schedule.epochs < LOOKS_PER_EPOCH else objective.num_batches
+    look_every = max(1, objective.num_batches // LOOKS_PER_EPOCH) if epochs < LOOKS_PER_EPOCH else objective.num_batches
     step = seen = 0
 
     def look(scores: dict[str, float] | None = None) -> None:
@@ -135,13 +147,14 @@ def fit(
         outcome.curve.append(point)
         on_point(point, num_steps)
 
-    for epoch in range(schedule.epochs):
+    for epoch in range(epochs):
         model.train()
         batches = objective.epoch(epoch)
-        while True:
+        end = min(num_steps, (epoch + 1) * objective.num_batches)
+        while step < end:
             with clock.phase("warmup" if step == 0 else "train"):
-                finished = True
                 for micro_batches in batches:
+                    weights.begin(step, num_steps)
                     total = objective.weight(micro_batches)
                     for batch in micro_batches:
                         loss = objective.loss(batch) / total
@@ -149,17 +162,15 @@ def fit(
                         losses[step] += loss.detach()
                     if step == 0:
                         after_first_backward()
-                    weights.step(schedule.factor(step, num_steps), schedule.clip)
-                    after_step(step, num_steps)
+                    if (extra := penalty()) is not None:
+                        weights.backward(extra)
+                    weights.step(schedule, step, num_steps, partial(after_step, step, num_steps))
                     step += 1
-                    if step == 1 or step % look_every == 0:
-                        finished = False
+                    if step in (1, end) or step % look_every == 0:
                         break
-            if finished:
-                break
-            if step % objective.num_batches:
+            if step < end:
                 look()
-        last = epoch == schedule.epochs - 1
+        last = epoch == epochs - 1
         if (epoch + 1) % epochs_between_validations and not last:
             continue
         with clock.phase("validate"):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, PreTrainedM
 from tuneoff.backbone import BackboneFacts, Resolved
 from tuneoff.errors import MethodError
 from tuneoff.seeds import seed_for
-from tuneoff.train.batches import Batch, TokenRows, epoch_order, evaluation_batches
+from tuneoff.train.batches import PASS_OVERHEAD, Batch, TokenRows, epoch_order, evaluation_batches, length_parts
+from tuneoff.train.weights import Group
 
 IGNORED = -100
 #: Of the chosen tokens, BERT's shares: 80 % become [MASK], 10 % a random piece, 10 % stay.
@@ -20,7 +22,34 @@ MASKED, REPLACED = 0.8, 0.9
 HELD_OUT = 0.05
 
 
-def load_language_model(resolved: Resolved, facts: BackboneFacts, head_seed: int) -> PreTrainedModel:
+#: A head that the checkpoint lacks learns alone for this share of the steps, or its first gradients would pull the backbone.
+HEAD_WARMUP = 0.2
+NEW_HEAD_RATE = 1e-3
+
+
+@dataclass(frozen=True)
+class LanguageModel:
+    """A backbone with its language-model head, and the names of the parameters that the checkpoint lacked."""
+
+    model: PreTrainedModel
+    new: frozenset[str]
+
+    @property
+    def new_head(self) -> bool:
+        """Whether the head had to be made."""
+        return bool(self.new)
+
+    def groups(self, learning_rate: float) -> list[Group]:
+        """What trains, and when: a new head first, then all of it."""
+        named = list(self.model.named_parameters())
+        head = [parameter for name, parameter in named if name in self.new]
+        rest = [parameter for name, parameter in named if name not in self.new]
+        if not head:
+            return [Group(rest, learning_rate)]
+        return [Group(rest, learning_rate, start=HEAD_WARMUP), Group(head, max(learning_rate, NEW_HEAD_RATE))]
+
+
+def load_language_model(resolved: Resolved, facts: BackboneFacts, head_seed: int) -> LanguageModel:
     """The backbone with its language-model head; where the checkpoint has none it is made, and tied to the embeddings.
 
     Raises:
@@ -35,9 +64,13 @@ def load_language_model(resolved: Resolved, facts: BackboneFacts, head_seed: int
         )
     except ValueError as error:
         raise MethodError("method.no_language_model", where=facts.name, architecture=facts.model_type) from error
-    draw_missing(model, {n for n in info["missing_keys"] if "bias" in n or "weight" in n}, head_seed)
     model.tie_weights()
-    return model
+    # A tied matrix is listed once, under the embedding's name: it is the checkpoint's, not new.
+    own = {name for name, _ in model.named_parameters()}
+    new = frozenset(info["missing_keys"]) & own
+    draw_missing(model, set(new), head_seed)
+    model.tie_weights()
+    return LanguageModel(model, new)
 
 
 class LanguageModelling:
@@ -46,7 +79,7 @@ class LanguageModelling:
     Only the positions that count go through the vocabulary-sized head: on an encoder that is one in seven.
 
     Args:
-        model: from :func:`load_language_model`.
+        model: of :func:`load_language_model`.
         rows: of the corpus; the last 5 % are held out for the validation loss.
         tokenizer: for its mask token and special tokens.
         kind: encoder or decoder.
@@ -82,7 +115,8 @@ class LanguageModelling:
         """Batches with fresh hidden words in every epoch."""
         generator = np.random.default_rng(seed_for("pretraining order", self.seed, number))
         for rows in epoch_order(self.rows.lengths[self.chosen], self.batch_size, generator, longest_first=number == 0):
-            yield [self._hide(self.rows.batch(self.chosen[rows]), generator)]
+            parts = length_parts(self.chosen[rows], self.rows.lengths, self.batch_size, PASS_OVERHEAD[self.rows.device.type])
+            yield [self._hide(self.rows.batch(part), generator) for part in parts]
 
     def _hide(self, batch: Batch, generator: np.random.Generator) -> Batch:
         ids = batch.inputs["input_ids"].cpu().numpy()

@@ -35,8 +35,8 @@ class UsedRows(nn.Module):
         return nn.functional.embedding(ids, self.full[0].weight).to(self.weight.dtype)
 
     def train(self, mode: bool = True) -> "UsedRows":
-        """Entering evaluation writes the trained rows into the table."""
-        if self.training and not mode:
+        """Entering evaluation writes the trained rows into the table; entering it again too: an earlier epoch's may be back."""
+        if not mode:
             self.write()
         return super().train(mode)
 
@@ -80,8 +80,9 @@ def used_rows_only(model: nn.Module, trainable: set[str], ids: np.ndarray, weigh
 
 
 def _is_input(model: nn.Module, module: nn.Module) -> bool:
+    # Of nn.Embedding itself: a subclass may do more than look up, as Gemma's scales what it finds.
     owner: Any = model
-    return isinstance(module, nn.Embedding) and hasattr(owner, "get_input_embeddings") and owner.get_input_embeddings() is module
+    return type(module) is nn.Embedding and hasattr(owner, "get_input_embeddings") and owner.get_input_embeddings() is module
 
 
 def _tied(model: nn.Module) -> bool:

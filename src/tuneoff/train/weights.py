@@ -6,8 +6,11 @@ masters, which the optimiser updates. Against autocast this saves the casts of e
 gradient scaling.
 """
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from accelerate import Accelerator
@@ -16,12 +19,27 @@ from torch import nn
 from tuneoff.backbone import Format
 
 
+class Schedule(Protocol):
+    """As much of :class:`~tuneoff.train.loop.Schedule` as a step asks for."""
+
+    @property
+    def clip(self) -> float:
+        """Largest norm of the gradient."""
+
+    def factor(self, step: int, num_steps: int) -> float:
+        """Share of the peak learning rate at a step (from 0)."""
+
+
 @dataclass(frozen=True)
 class Group:
-    """Parameters that share a peak learning rate."""
+    """Parameters that share a peak learning rate.
+
+    ``start``: share of the steps before which they stay frozen; their own warm-up and decay begin there.
+    """
 
     parameters: Sequence[nn.Parameter]
     learning_rate: float
+    start: float = 0.0
 
 
 def cast_for_compute(model: nn.Module, precision: Format) -> None:
@@ -30,6 +48,11 @@ def cast_for_compute(model: nn.Module, precision: Format) -> None:
         for parameter in model.parameters():
             if parameter.is_floating_point():
                 parameter.data = parameter.data.to(torch.bfloat16)
+
+
+def first_step(start: float, num_steps: int) -> int:
+    """The step (from 0) at which a group that waits for a share of the steps begins to learn; never beyond the last."""
+    return min(math.ceil(start * num_steps), num_steps - 1)
 
 
 def make_accelerator(precision: Format) -> Accelerator:
@@ -66,13 +89,21 @@ class Weights:
             members = [next(places) for _ in group.parameters]
             for decay, chosen in ((weight_decay, [p for p in members if p.dim() > 1]), (0.0, [p for p in members if p.dim() <= 1])):
                 if chosen:
-                    options.append({"params": chosen, "lr": group.learning_rate, "weight_decay": decay})
+                    options.append({"params": chosen, "lr": group.learning_rate, "weight_decay": decay, "start": group.start})
         adam = torch.optim.AdamW(options, fused=self.device.type in ("cpu", "cuda"))
         self.optimiser = self.accelerator.prepare_optimizer(adam)
         self.model = self.accelerator.prepare_model(model)
         # Gradients of the masters keep their buffers from step to step; the first micro-batch of a step overwrites them.
         self._accumulated = False
         self.peaks = [float(group["lr"]) for group in self.optimiser.param_groups]
+        self.late = [group for group in groups if group.start > 0]
+
+    def begin(self, step: int, num_steps: int) -> None:
+        """Before a step: parameters whose time has not come take no gradient, which also spares the backward pass."""
+        for group in self.late:
+            awake = step >= first_step(group.start, num_steps)
+            for parameter in group.parameters:
+                parameter.requires_grad_(awake)
 
     def backward(self, loss: torch.Tensor) -> None:
         """Add the gradients of one micro-batch."""
@@ -92,16 +123,38 @@ class Weights:
             parameter.grad = None
         self._accumulated = True
 
-    def step(self, factor: float, clip: float) -> None:
-        """One update at ``factor`` of each group's peak learning rate, gradients clipped to a total norm."""
+    def step(self, schedule: Schedule, step: int, num_steps: int, after: Callable[[], None] = lambda: None) -> None:
+        """One update at the schedule's share of each group's peak learning rate, gradients clipped to a total norm.
+
+        ``after`` is called when the weights have moved, unless fp16 overflowed: the model then consists of the fp32 masters and
+        holds the gradients of the step; what is changed there stays.
+        """
         for group, peak in zip(self.optimiser.param_groups, self.peaks, strict=True):
-            group["lr"] = peak * factor
-        self.accelerator.clip_grad_norm_(self.masters, clip)
+            first = first_step(group["start"], num_steps)
+            group["lr"] = peak * schedule.factor(step - first, num_steps - first) if step >= first else 0.0
+        self.accelerator.clip_grad_norm_(self.masters, schedule.clip)
         self.optimiser.step()
+        if not self.accelerator.optimizer_step_was_skipped:
+            with self._masters_in_place():
+                after()
         if self.masters is self.working:
             self.optimiser.zero_grad(set_to_none=True)
         self._accumulated = False
         self._copy_to_working()
+
+    @contextmanager
+    def _masters_in_place(self) -> Iterator[None]:
+        if self.masters is self.working:
+            yield
+            return
+        working = [parameter.data for parameter in self.working]
+        for parameter, master in self.pairs():
+            parameter.data, parameter.grad = master.data, master.grad
+        try:
+            yield
+        finally:
+            for parameter, data in zip(self.working, working, strict=True):
+                parameter.grad, parameter.data = None, data
 
     def _copy_to_working(self) -> None:
         if self.masters is not self.working:

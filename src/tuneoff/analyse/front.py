@@ -1,0 +1,80 @@
+"""Pareto fronts: which methods are beaten by no other in both accuracy and a cost, and how sure that is."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from tuneoff.analyse.costs import effort
+from tuneoff.analyse.row import Row
+from tuneoff.analyse.rows import Analysis
+
+COSTS: Final = ("memory", "seconds", "artefact", "parameters")
+
+
+def cost(row: Row, kind: str) -> float | None:
+    """A row's cost: bytes, seconds of training and search, or trainable parameters; ``None`` where not measured."""
+    costs: dict[str, float | None] = {
+        "memory": row.memory.get("train_peak_bytes"),
+        "seconds": effort(row),
+        "artefact": row.artefact_bytes,
+        "parameters": (row.parameters or {}).get("trainable"),
+    }
+    return costs[kind]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a method stands on one front.
+
+    Attributes:
+        cost: in the front's unit.
+        on_front: no other method costs no more and scores no less, one of the two strictly.
+        share: share of bootstrap draws of seeds and rows in which that holds.
+    """
+
+    cost: float
+    on_front: bool
+    share: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+
+def fronts(analysis: Analysis) -> dict[str, dict[str, Standing]]:
+    """Cost → label → standing, cheapest first; without methods whose cost is not known."""
+    found = {}
+    for kind in COSTS:
+        known = sorted(
+            ((value, row) for row in analysis.scored if (value := cost(row, kind)) is not None), key=lambda pair: (pair[0], pair[1].label)
+        )
+        if not known:
+            continue
+        costs = np.array([value for value, _ in known])
+        drawn = np.stack([analysis.accuracy_draws[row.label] for _, row in known], axis=1)
+        observed = np.array([[row.accuracy.mean if row.accuracy else np.nan for _, row in known]])
+        shares, here = undominated(costs, drawn).mean(0), undominated(costs, observed)[0]
+        found[kind] = {
+            row.label: Standing(float(value), bool(here[place]), float(shares[place])) for place, (value, row) in enumerate(known)
+        }
+    return found
+
+
+def undominated(costs: np.ndarray, accuracy: np.ndarray) -> np.ndarray:
+    """Which methods are on the front of each draw.
+
+    Args:
+        costs: ascending [methods].
+        accuracy: [draws, methods].
+    """
+    starts = np.unique(costs, return_index=True)[1]
+    on_front = np.zeros(accuracy.shape, dtype=bool)
+    cheaper = np.full(len(accuracy), -np.inf)
+    for start, end in zip(starts, [*starts[1:], len(costs)], strict=True):
+        group = accuracy[:, start:end]
+        best = group.max(1)
+        # The best of its price, and better than everything cheaper.
+        on_front[:, start:end] = (group == best[:, None]) & (best > cheaper)[:, None]
+        cheaper = np.maximum(cheaper, best)
+    return on_front

@@ -1,0 +1,41 @@
+"""Scores of one method over its seeds, from stored logits."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tuneoff.analyse.bootstrap import Draws, interval
+from tuneoff.analyse.trials import MethodTrials
+from tuneoff.analyse.variance import Hits
+from tuneoff.measure import class_f1, confusion
+
+
+def hits(method: MethodTrials) -> Hits:
+    """Which test rows each complete seed is right about, bool [rows] by number of the seed."""
+    return {trial.seed: trial.logits["test"].argmax(1) == trial.targets["test"] for trial in method.complete}
+
+
+def scores(method: MethodTrials, labels: Sequence[str], draws: Draws, clean: np.ndarray | None) -> dict[str, Any]:
+    """A row's scores on test, with intervals; the method needs a complete trial.
+
+    Args:
+        method: with its trials.
+        labels: class names in the order of the logits.
+        draws: of the test rows.
+        clean: bool [rows], false where the text is known from train; ``None`` where none is.
+    """
+    complete = method.complete
+    targets = complete[0].targets["test"]
+    predicted = np.stack([trial.logits["test"].argmax(1) for trial in complete])
+    right = predicted == targets
+    f1 = class_f1(np.stack([confusion(targets, answers, len(labels)) for answers in predicted]))
+    quality = [trial.record["quality"]["test"] for trial in complete]
+    return {
+        "accuracy": interval(float(right.mean()), draws.accuracy(right)),
+        "accuracy_clean": None if clean is None else interval(float(right[:, clean].mean()), draws.accuracy(right, clean)),
+        "macro_f1": interval(float(f1.mean()), draws.macro_f1(targets, predicted, len(labels))),
+        "per_class_f1": dict(zip(labels, map(float, f1.mean(0)), strict=True)),
+        "mcc": float(np.mean([q["mcc"] for q in quality])),
+        "ece": float(np.mean([q["ece"] for q in quality])),
+    }

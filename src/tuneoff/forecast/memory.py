@@ -1,0 +1,124 @@
+"""A log of storages → the peak of a stretch, and what it consists of."""
+
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from tuneoff.forecast.allocator import MIN_BLOCK, CachingAllocator
+from tuneoff.forecast.storages import Log
+
+PARTS = ("weights", "gradients", "optimiser", "best_epoch", "activations", "workspace")
+#: What cuBLAS takes of PyTorch's allocator at its first product: ``:4096:2:16:8`` of CUBLAS_WORKSPACE_CONFIG, on Hopper 32 MiB
+#: (``aten/src/ATen/cuda/CublasHandlePool.cpp``). One for cuBLAS and cuBLASLt together.
+CUBLAS_WORKSPACE, CUBLAS_WORKSPACE_HOPPER = (2 * 4096 + 8 * 16) << 10, 32 << 20
+HOPPER = (9, 0)
+#: Resident size of a trial's process on a CPU beyond its live tensors: pages of libraries as they are first touched, the
+#: tokenizer, work space of matrix kernels, what malloc keeps. Measured: 290 to 385 MB in trials of five methods on sample:en.
+RESIDENT_OVERHEAD = 330_000_000
+
+
+@dataclass(frozen=True)
+class PeakForecast:
+    """The highest use of a stretch, in bytes.
+
+    Attributes:
+        bytes: live tensors; on a GPU as its allocator rounds them, cuBLAS' workspace included.
+        held: what the device gives for them: on a GPU the segments of PyTorch's allocator (``max_memory_reserved``), on a CPU the
+            resident size of the process above its start.
+        phase: of the code at that moment.
+        parts: the bytes by kind. ``best_epoch`` is the copy of the best epoch's weights, ``workspace`` all that lives for a moment.
+    """
+
+    bytes: int
+    held: int
+    phase: str
+    parts: dict[str, int]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for ``--json``."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """A log with what is known of its storages, ready to be asked for the peak of a stretch.
+
+    Args:
+        log: of storages.
+        kinds: storage → kind, where it is known.
+        gpu: follow the caching allocator of a GPU of this compute capability; ``None`` on a CPU.
+    """
+
+    log: Log
+    kinds: dict[int, str]
+    gpu: tuple[int, int] | None = None
+
+    def peaks(self, *names: str) -> list[PeakForecast]:
+        """The highest use between each two neighbours of these marks, each the first of its name."""
+        places = [next(place for place, mark in self.log.marks if mark == name) for name in names]
+        stretches = list(pairwise(places))
+        reserved: list[tuple[int, int] | None] = [None] * len(stretches)
+        if self.gpu is not None:
+            allocator = CachingAllocator()
+            allocator.replay([(-1, CUBLAS_WORKSPACE_HOPPER if self.gpu >= HOPPER else CUBLAS_WORKSPACE), *self.log.events[: places[0]]])
+            for number, (begin, end) in enumerate(stretches):
+                allocator.reset_peaks()
+                allocator.replay(self.log.events[begin:end])
+                reserved[number] = allocator.allocated_peak, allocator.reserved_peak
+        return [self._peak(begin, end, held) for (begin, end), held in zip(stretches, reserved, strict=True)]
+
+    def _peak(self, begin: int, end: int, held: tuple[int, int] | None) -> PeakForecast:
+        moment = self._moment(begin, end)
+        parts = self._parts(moment)
+        phase = [name for place, name in self.log.marks if place <= moment][-1]
+        if held is None:
+            live = sum(parts.values())
+            return PeakForecast(live, live + RESIDENT_OVERHEAD, phase, parts)
+        allocated, reserved = held
+        parts["workspace"] += allocated - sum(parts.values())
+        return PeakForecast(allocated, reserved, phase, parts)
+
+    def _moment(self, begin: int, end: int) -> int:
+        """Number of the event after which most was alive."""
+        alive = np.cumsum(self._sizes[:end])
+        return begin + int(alive[begin:].argmax()) if end > begin else end - 1
+
+    @cached_property
+    def _sizes(self) -> np.ndarray:
+        """Bytes of each event, as the allocator rounds them."""
+        sizes = np.array([size for _, size in self.log.events], dtype=np.int64)
+        if self.gpu is None:
+            return sizes
+        blocks: np.ndarray = np.sign(sizes) * -(-np.abs(sizes) // MIN_BLOCK) * MIN_BLOCK
+        return blocks
+
+    def _parts(self, moment: int) -> dict[str, int]:
+        alive: dict[int, int] = {}
+        for number, (storage, size) in enumerate(self.log.events[: moment + 1]):
+            if size >= 0:
+                alive[storage] = number
+            else:
+                del alive[storage]
+        forward, backward = self._pass(moment)
+        ended = {storage for storage, size in self.log.events[moment + 1 : max(moment + 1, backward)] if size < 0}
+        parts = dict.fromkeys(PARTS, 0)
+        for storage, born in alive.items():
+            kept = forward <= born < backward and storage not in ended
+            parts[self.kinds.get(storage, "activations" if kept else "workspace")] += int(self._sizes[born])
+        return parts
+
+    def _pass(self, moment: int) -> tuple[int, int]:
+        """Where the forward pass that this moment belongs to begins (with its batch) and ends; both 0 outside of training."""
+        begin = end = 0
+        for (place, name), following in zip(self.log.marks, [*self.log.marks[1:], (len(self.log.events), "end")], strict=True):
+            if place > moment:
+                break
+            if name in ("batch", "forward"):
+                begin = place if name == "batch" or end else begin
+                end = following[0] if name == "forward" else 0
+            elif name in ("validate", "evaluate", "update"):
+                begin = end = 0
+        return begin, end

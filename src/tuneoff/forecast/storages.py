@@ -1,0 +1,153 @@
+"""A log of every tensor storage that is born and freed while code runs, on real tensors or on the meta device.
+
+On the meta device operations compute shapes only, so that a training step of any size costs a second and no memory. What a
+program would read off its numbers there is answered here: see :meth:`Storages._answer`.
+"""
+
+import weakref
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from tuneoff.forecast.operation import facts_of
+from tuneoff.forecast.shapes import compute
+
+aten = torch.ops.aten
+
+
+@dataclass
+class Log:
+    """What happened, in order: ``(storage, bytes)`` for a birth, ``(storage, -bytes)`` for an end.
+
+    ``marks`` are names given to moments: the number of events before it, and the name.
+    """
+
+    events: list[tuple[int, int]] = field(default_factory=list)
+    marks: list[tuple[int, str]] = field(default_factory=list)
+
+    def mark(self, name: str) -> None:
+        """Name this moment."""
+        self.marks.append((len(self.events), name))
+
+
+class Storages(TorchDispatchMode):
+    """While active, logs storages of one device type; those of other devices are nobody's concern here.
+
+    ``padded`` says whether the present batch has padding: on the meta device nobody can look.
+
+    Args:
+        device: type of the device whose storages count.
+        chosen: share of the positions that a mask of positions lets through.
+        half_statistics: layer norm keeps its statistics in the input's format, as on a CPU; a GPU keeps them in fp32.
+        hidden: bytes that an operation allocates and frees inside itself, unseen from outside.
+        on_operation: told of every operation, its arguments and its result.
+    """
+
+    def __init__(
+        self,
+        device: str,
+        chosen: float = 1.0,
+        half_statistics: bool = False,
+        hidden: Callable[[Any, tuple[Any, ...]], int] | None = None,
+        on_operation: Callable[[Any, tuple[Any, ...], Any], None] | None = None,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.log = Log()
+        self._device, self._chosen, self._hidden, self._on_operation = device, chosen, hidden, on_operation
+        self._half_statistics = half_statistics
+        self.padded = True
+        self._alive: dict[int, tuple[int, weakref.ref[Any]]] = {}
+        self._count = 0
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled here, and guarding against it would take longer than all else in this class."""
+        return False
+
+    def add(self, tensor: torch.Tensor) -> None:
+        """Log a tensor's storage unless it is known already."""
+        if tensor.device.type != self._device:
+            return
+        storage = tensor.untyped_storage()
+        key = storage._cdata
+        if key in self._alive:
+            return
+        number, size = self._count, storage.nbytes()
+        self._count += 1
+        self.log.events.append((number, size))
+
+        def end(_: Any) -> None:
+            del self._alive[key]
+            self.log.events.append((number, -size))
+
+        self._alive[key] = number, weakref.ref(storage, end)
+
+    def number(self, tensor: torch.Tensor) -> int | None:
+        """The number of a tensor's storage in the log, ``None`` where it was never seen."""
+        found = self._alive.get(tensor.untyped_storage()._cdata)
+        return None if found is None else found[0]
+
+    def add_all(self, tensors: Iterable[torch.Tensor]) -> None:
+        """Log tensors that were there before."""
+        for tensor in tensors:
+            self.add(tensor)
+
+    def __torch_dispatch__(self, operation: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
+        """Run one operation and log what it made."""
+        kwargs = kwargs or {}
+        if facts_of(operation).composite:
+            # Without autograd these arrive whole, and what they allocate inside would not be seen.
+            with self:
+                return operation.decompose(*args, **kwargs)
+        result = self._answer(operation, args, kwargs)
+        if result is NotImplemented:
+            result = compute(operation, args, kwargs) if self._device == "meta" else operation(*args, **kwargs)
+        if self._hidden is not None and (size := self._hidden(operation, args)):
+            self.log.events += [(self._count, size), (self._count, -size)]
+            self._count += 1
+        if isinstance(result, torch.Tensor):
+            self.add(result)
+        elif isinstance(result, list | tuple):
+            for part in result:
+                if isinstance(part, torch.Tensor):
+                    self.add(part)
+        if self._on_operation is not None:
+            self._on_operation(operation, args, result)
+        return result
+
+    def _answer(self, operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """What cannot be computed from shapes alone.
+
+        - A condition on a whole mask ("is nothing padded?") is answered by ``padded``; any other ("is all of it finite?") by yes.
+        - Any other number is 1.
+        - A copy to the host is zeros.
+        - A mask that picks positions picks the share ``chosen``.
+        """
+        first = args[0] if args else None
+        if not isinstance(first, torch.Tensor) or first.device.type != "meta":
+            return NotImplemented
+        if operation is aten._local_scalar_dense.default:
+            if first.dtype == torch.bool:
+                return not (self.padded and getattr(first, "_of_mask", False))
+            return 1 if not first.is_floating_point() else 1.0
+        if operation in (aten.all.default, aten.sum.default) and not first.is_floating_point() and first.dim() > 1:
+            result = operation(*args, **kwargs)
+            result._of_mask = True
+            return result
+        if operation is aten.eq.Scalar and getattr(first, "_of_mask", False):
+            result = operation(*args, **kwargs)
+            result._of_mask = True
+            return result
+        if operation is aten._to_copy.default and kwargs.get("device") is not None and torch.device(kwargs["device"]).type == "cpu":
+            return torch.zeros(first.shape, dtype=kwargs.get("dtype") or first.dtype)
+        if operation is aten.native_layer_norm.default and self._half_statistics:
+            out, mean, spread = operation(*args, **kwargs)
+            return out, mean.to(first.dtype), spread.to(first.dtype)
+        if operation is aten.index.Tensor and args[1][0] is not None and args[1][0].dtype == torch.bool:
+            mask = args[1][0]
+            rows = max(1, round(self._chosen * mask.numel()))
+            return first.new_empty((rows, *first.shape[mask.dim() :]))
+        return NotImplemented

@@ -1,0 +1,321 @@
+"""A plan → what its trials will need: memory, time, and which devices they fit. Nothing is loaded, nothing trains."""
+
+import gc
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from tuneoff.data import tokenise
+from tuneoff.forecast import GPUS, Case, Fit, Gpu, Speed, Target, TrialForecast, Workload, probe, speed_of, this_device
+from tuneoff.forecast.measured import Measured, measure
+from tuneoff.forecast.scene import Part
+from tuneoff.forecast.work import Rates
+from tuneoff.forecast.workload import estimated_lengths, evaluation_parts, pretraining_steps, steps_of
+from tuneoff.methods import Method
+from tuneoff.run.planner import Plan
+from tuneoff.run.processes import context
+from tuneoff.spec import SearchSpec
+from tuneoff.train.pretrain import HELD_OUT
+
+SPLITS, CORPUS, PRETRAINING = ("train", "validation", "test"), "corpus", "pretrain"
+
+
+@dataclass(frozen=True)
+class Range:
+    """Seconds between a fast and a slow guess."""
+
+    low: float
+    high: float
+
+    def __add__(self, other: "Range") -> "Range":
+        return Range(self.low + other.low, self.high + other.high)
+
+    def times(self, factor: float) -> "Range":
+        """So many of it."""
+        return Range(self.low * factor, self.high * factor)
+
+    def as_dict(self) -> dict[str, float]:
+        """Plain values for ``--json``."""
+        return {"low": round(self.low, 1), "high": round(self.high, 1)}
+
+
+NOTHING = Range(0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Duration:
+    """Training and evaluation of one trial."""
+
+    train: Range
+    evaluate: Range
+
+    @property
+    def trial(self) -> Range:
+        """Both."""
+        return self.train + self.evaluate
+
+
+@dataclass(frozen=True)
+class TrialOutlook:
+    """One kind of trial.
+
+    Attributes:
+        forecast: on the device that is asked about.
+        duration: there.
+        fit: whether it fits there.
+        fits: name of a GPU → whether it fits.
+    """
+
+    forecast: TrialForecast
+    duration: Duration
+    fit: Fit
+    fits: dict[str, Fit]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for ``--json`` and for the report's comparison."""
+        forecast = self.forecast
+        return {
+            "precision": forecast.scene.precision,
+            "train": forecast.train.as_dict(),
+            "evaluate": forecast.evaluate.as_dict(),
+            "steps": forecast.steps,
+            "step_flops": forecast.step_flops,
+            "seconds": {
+                "train": self.duration.train.as_dict(),
+                "evaluate": self.duration.evaluate.as_dict(),
+                "trial": self.duration.trial.as_dict(),
+            },
+            "fit": self.fit.as_dict(),
+            "fits": {name: fit.as_dict() for name, fit in self.fits.items()},
+        }
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What the trials of a plan will need.
+
+    Attributes:
+        target: the device that is asked about.
+        speed: of that device.
+        methods: label → its trial; methods without a backbone or that it does not support have none.
+        pretraining: the stage of continued pretraining, where there is one.
+        exact: lengths of the rows are the tokenizer's.
+        seconds: of all trials and stages, one after the other.
+    """
+
+    target: Target
+    speed: Speed
+    methods: dict[str, TrialOutlook]
+    pretraining: TrialOutlook | None
+    exact: bool
+    seconds: Range
+
+    @property
+    def rows(self) -> dict[str, TrialOutlook]:
+        """All that was forecast, the stage of continued pretraining first."""
+        return ({PRETRAINING: self.pretraining} if self.pretraining else {}) | self.methods
+
+
+@dataclass(frozen=True)
+class MeasuredTrial:
+    """Two real steps of a trial, or why there are none."""
+
+    measured: Measured | None
+    reason: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for ``--json``."""
+        return {"measured": self.measured.as_dict() if self.measured else None, "reason": self.reason}
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Lengths of a plan's rows and how many different tokens they have.
+
+    Attributes:
+        lengths: of each split, and ``corpus`` for continued pretraining.
+        used: different tokens of the training texts.
+        exact: the tokenizer's own; else estimates, and memory is forecast for rows of full length.
+    """
+
+    lengths: dict[str, np.ndarray]
+    used: int
+    exact: bool
+    longest: dict[str, int]
+    pairs: bool
+
+    def sizes(self, split: str) -> np.ndarray:
+        """Tokens of each row of a split; where they are estimated, as many as a row may have, so that memory is no surprise."""
+        lengths = self.lengths[split]
+        return lengths if self.exact else np.full_like(lengths, self.longest[split])
+
+    def filled(self, split: str) -> float:
+        """Part of these sizes that there will be."""
+        return float(self.lengths[split].sum() / max(1, self.sizes(split).sum()))
+
+
+def read_rows(plan: Plan) -> Rows:
+    """Lengths by the tokenizer where it is here, else by the number of characters."""
+    spec = plan.study.spec
+    pretrains = any(method.chosen.pretrain for method in plan.methods)
+    corpus = [(text,) for text in plan.splits.corpus] if pretrains else []
+    texts = {name: plan.splits[name].texts for name in SPLITS}
+    longest = dict.fromkeys(SPLITS, spec.train.max_length) | {CORPUS: spec.pretrain.max_length}
+    pairs = len(spec.data.text_columns) == 2
+    reader = plan.reader
+    if reader is None:
+        lengths = {name: estimated_lengths(rows, longest[name]) for name, rows in (texts | {CORPUS: corpus}).items()}
+        return Rows(lengths, int(lengths["train"].sum()), False, longest, pairs)
+    tokens = {name: reader.read(rows) for name, rows in texts.items()}
+    lengths = {name: found.lengths for name, found in tokens.items()}
+    if corpus:
+        read = tokenise(corpus, reader.tokenizer, reader.identity, longest[CORPUS], reader.cache, split_long=True)
+        lengths[CORPUS] = read.lengths
+    return Rows(lengths, len(np.unique(tokens["train"].ids)), True, longest, pairs)
+
+
+def cases_of(plan: Plan, rows: Rows) -> dict[str, Case]:
+    """What there is to rehearse: each method by its label, and the stage of continued pretraining under its own name."""
+    assert plan.facts is not None
+    spec, facts = plan.study.spec, plan.facts
+    cases: dict[str, Case] = {}
+    for planned in plan.methods:
+        method = planned.chosen.build()
+        if planned.unsupported or not isinstance(method, Method) or method.facts.needs_weights:
+            continue
+        epochs = planned.trials[0].config["epochs"]
+        workload = partial(_workload, rows, spec.train.batch_size, method.facts.frozen_backbone)
+        cases[planned.label] = Case(method, facts, spec.train, epochs, workload, None, spec.trust_remote_code)
+    stage = next((stage for stage in plan.stages if stage.stage == "pretrain"), None)
+    if stage is not None and stage.pretrain is not None:
+        workload = partial(_corpus_workload, rows, stage.pretrain.batch_size)
+        cases[PRETRAINING] = Case(None, facts, spec.train, stage.pretrain.epochs, workload, stage.pretrain, spec.trust_remote_code)
+    return cases
+
+
+def _workload(rows: Rows, batch_size: int, frozen: bool, kind: str, micro_batch: int | None) -> Workload:
+    train = rows.sizes("train")
+    validation, test = (evaluation_parts(rows.sizes(name)) for name in ("validation", "test"))
+    if frozen:
+        full, rest = divmod(len(train), batch_size)
+        steps: tuple[tuple[Part, ...], ...] = tuple((Part(size, 1),) for size in [batch_size] * full + [rest] * (rest > 0))
+        reading = evaluation_parts(train)
+    else:
+        steps, reading = steps_of(train, kind, batch_size, micro_batch), ()
+    stored = sum(len(rows.lengths[name]) for name in SPLITS)
+    return Workload(steps, validation, (*validation, *test), reading, rows.used, stored, rows.pairs, rows.exact, rows.filled("train"))
+
+
+def _corpus_workload(rows: Rows, batch_size: int, kind: str, micro_batch: int | None) -> Workload:
+    lengths = rows.sizes(CORPUS)
+    held = max(1, round(HELD_OUT * len(lengths)))
+    judged = evaluation_parts(lengths[:held])
+    steps = pretraining_steps(lengths[held:], kind, batch_size)
+    return Workload(steps, judged, judged, (), rows.used, len(lengths), rows.pairs, rows.exact, rows.filled(CORPUS))
+
+
+def look_ahead(plan: Plan, gpu: Gpu | None = None) -> Outlook:
+    """Forecast every trial of a plan.
+
+    Args:
+        plan: from :func:`~tuneoff.run.planner.make_plan`.
+        gpu: the device to forecast for; without one, this machine's, and which GPUs of the table would do.
+    """
+    target = gpu.target if gpu else this_device()
+    speed = speed_of(gpu) if gpu else probe(torch.device("cuda" if target.kind == "cuda" else "cpu"))
+    if plan.facts is None:
+        return Outlook(target, speed, {}, None, True, NOTHING)
+    rows = read_rows(plan)
+    cases = cases_of(plan, rows)
+    alike = {label: _identity(case) for label, case in cases.items()}
+    unique = {identity: cases[label] for label, identity in alike.items()}
+    looks = _each(partial(_look, target, speed, (gpu,) if gpu else GPUS), list(unique.values()))
+    by_identity = dict(zip(unique, looks, strict=True))
+    found = {label: by_identity[identity] for label, identity in alike.items()}
+    pretraining = found.pop(PRETRAINING, None)
+    return Outlook(target, speed, found, pretraining, rows.exact, _total(plan, found, pretraining))
+
+
+def _identity(case: Case) -> str:
+    """The same for trials that differ in their learning rates alone, as those after continued pretraining do."""
+    if case.method is None:
+        return PRETRAINING
+    config = case.method.config.model_dump_json(exclude={"learning_rate", "head_learning_rate"})
+    return f"{case.method.name} {case.epochs} {config}"
+
+
+def _look(target: Target, speed: Speed, gpus: Sequence[Gpu], case: Case) -> TrialOutlook:
+    forecast = case.on(target, timed=True)
+
+    def between(seconds: Callable[[Rates], float]) -> Range:
+        return Range(seconds(speed.fast), seconds(speed.slow))
+
+    duration = Duration(between(forecast.train_seconds), between(forecast.evaluation_seconds))
+    return TrialOutlook(forecast, duration, case.fit(target), {gpu.name: case.fit(gpu.target) for gpu in gpus})
+
+
+def _total(plan: Plan, found: dict[str, TrialOutlook], pretraining: TrialOutlook | None) -> Range:
+    """All trials, searches and stages of pretraining, one after the other; a backbone's features are read once."""
+    total = NOTHING
+    for method in plan.methods:
+        outlook = found.get(method.label)
+        if outlook is None:
+            continue
+        total += outlook.duration.trial.times(len(method.trials))
+        if method.search is not None and method.search.search is not None:
+            total += outlook.duration.trial.times(_search_share(method.search.search))
+    if pretraining is not None:
+        total += pretraining.duration.trial.times(sum(stage.stage == "pretrain" for stage in plan.stages))
+    return total
+
+
+def _search_share(search: SearchSpec) -> float:
+    """Whole trainings that a search amounts to: every rung halves the candidates."""
+    candidates, trainings = len(search.candidates), 0.0
+    for share in search.shares:
+        trainings += candidates * share
+        candidates = -(-candidates // 2)
+    return trainings
+
+
+def _each(look: Callable[[Case], TrialOutlook], cases: list[Case]) -> list[TrialOutlook]:
+    """One after the other, or side by side in forked processes where that is safe and worth it."""
+    workers = min(len(cases), len(os.sched_getaffinity(0)) if sys.platform == "linux" else 1)
+    if workers < 2 or torch.cuda.is_initialized():
+        return list(map(look, cases))
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("fork"), _begin) as pool:
+        return list(pool.map(look, cases))
+
+
+def measure_trials(outlook: Outlook) -> dict[str, MeasuredTrial]:
+    """Two real steps of every kind of trial on this machine, each in a process of its own.
+
+    Args:
+        outlook: of this machine's device.
+    """
+    return {label: _measure_apart(row) for label, row in outlook.rows.items()}
+
+
+def _measure_apart(row: TrialOutlook) -> MeasuredTrial:
+    if row.fit.verdict != "fits":
+        return MeasuredTrial(None, f"{row.fit.need} > {row.fit.usable}")
+    with ProcessPoolExecutor(1, context(), max_tasks_per_child=1) as pool:
+        try:
+            return MeasuredTrial(pool.submit(measure, row.forecast.scene).result())
+        except (torch.OutOfMemoryError, MemoryError, BrokenProcessPool, RuntimeError) as error:
+            return MeasuredTrial(None, f"{type(error).__name__}: {error}".splitlines()[0])
+
+
+def _begin() -> None:
+    """In a forked process: none of the parent's threads is left, and what the parent made need not be searched for garbage."""
+    torch.set_num_threads(1)
+    gc.freeze()

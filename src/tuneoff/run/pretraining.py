@@ -1,0 +1,69 @@
+"""The stage of continued pretraining; its artefact is a backbone folder with its tokenizer."""
+
+from dataclasses import asdict
+from typing import Any
+
+import torch
+
+from tuneoff.backbone import load_classifier, load_tokenizer, pick_precision, tokenizer_hash
+from tuneoff.data import tokenise
+from tuneoff.run.artefact import classifier_facts, folder_bytes
+from tuneoff.run.bench import Bench
+from tuneoff.seeds import seed_for
+from tuneoff.train import (
+    LanguageModelling,
+    Schedule,
+    TokenRows,
+    Weights,
+    fit,
+    load_language_model,
+    trained_backbone,
+    use_fast_dropout,
+)
+
+
+def run_pretraining(bench: Bench) -> dict[str, Any]:
+    """Train the backbone on the corpus and save it."""
+    job, trial, clock = bench.job, bench.job.trial, bench.clock
+    assert job.backbone is not None
+    assert trial.pretrain is not None
+    with clock.phase("load"):
+        tokenizer = load_tokenizer(job.backbone, trial.trust_remote_code)
+        facts = classifier_facts(job.backbone, len(bench.splits.labels), trial.trust_remote_code)
+        language_model = load_language_model(job.backbone, facts, seed_for("language head", trial.seed))
+        model = language_model.model.to(bench.device)
+    with clock.phase("tokenise"):
+        texts = [(text,) for text in bench.splits.corpus]
+        tokens = tokenise(texts, tokenizer, tokenizer_hash(tokenizer), trial.pretrain.max_length, job.cache, split_long=True)
+    if bench.device.type == "cpu":
+        use_fast_dropout(model, seed_for("dropout", trial.seed))
+    torch.manual_seed(seed_for("dropout", trial.seed))
+    bench.meter.reset()
+    rows = TokenRows(tokens, None, tokenizer.pad_token_id, bench.device)
+    objective = LanguageModelling(model, rows, tokenizer, facts.kind, trial.pretrain.batch_size, trial.pretrain.mask, trial.seed)
+    with clock.phase("validate"):
+        model.eval()
+        before = objective.validate()["loss"]
+    precision = pick_precision(trial.train.precision, bench.device)
+    assert trial.pretrain.learning_rate is not None
+    weights = Weights(model, language_model.groups(trial.pretrain.learning_rate), precision, trial.train.weight_decay)
+    schedule = Schedule(trial.pretrain.epochs, trial.train.warmup, trial.train.clip)
+    outcome = fit(model, weights, objective, schedule, clock, "accuracy", bench.on_point)
+    trained = bench.meter.peak()
+    with clock.phase("save"):
+        weights.settle()
+        classifier = load_classifier(job.backbone, facts, tokenizer.pad_token_id, 0, trust_remote_code=trial.trust_remote_code)
+        trained_backbone(model, classifier).save_pretrained(bench.artefact)
+        tokenizer.save_pretrained(bench.artefact)
+    return {
+        "memory": {"train": asdict(trained)},
+        "steps": outcome.steps,
+        "texts": len(texts),
+        "rows": len(tokens),
+        "new_head": language_model.new_head,
+        "loss_before": before,
+        "loss_after": outcome.best.get("loss"),
+        "best_epoch": outcome.best_epoch,
+        "precision": precision,
+        "artefact_bytes": folder_bytes(bench.artefact),
+    }

@@ -1,0 +1,66 @@
+"""The stage that finds a method's learning rates: successive halving on validation (Jamieson and Talwalkar 2016, arXiv:1502.07943).
+
+Every rung is a whole training of its own length, warm-up and decay included, so that no candidate is judged in the middle of
+its schedule. Test rows are never read.
+"""
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+from tuneoff.errors import DivergedError
+from tuneoff.methods import Method
+from tuneoff.run.bench import Bench
+from tuneoff.run.job import CURVE, Rates
+from tuneoff.run.setting import open_setting
+from tuneoff.run.training import trained
+from tuneoff.train import DIVERGED, collapse
+
+
+def run_search(bench: Bench, method: Method) -> dict[str, Any]:
+    """Try the candidates, keep the better half, try those for longer; the best of the last rung is the choice."""
+    trial = bench.job.trial
+    assert trial.search is not None
+    pairs = [Rates(*pair) for pair in trial.search.candidates]
+    candidates: list[dict[str, Any]] = [asdict(rates) | {"rungs": []} for rates in pairs]
+    left = list(range(len(pairs)))
+    for share in trial.search.shares:
+        for index in left:
+            candidates[index]["rungs"].append({"share": share} | _try(bench, method, pairs[index], share))
+            bench.job.folder.joinpath(CURVE).unlink(missing_ok=True)
+        left.sort(key=lambda index: _rank(candidates[index], trial.train.select), reverse=True)
+        left = left[: -(-len(left) // 2)]
+    order = sorted(range(len(pairs)), key=lambda i: (len(candidates[i]["rungs"]), _rank(candidates[i], trial.train.select)), reverse=True)
+    seconds = bench.clock.seconds
+    seconds["search"] = sum(seconds.pop(phase, 0.0) for phase in ("warmup", "train", "validate"))
+    rungs = [rung for candidate in candidates for rung in candidate["rungs"]]
+    highest = max((rung.pop("memory") for rung in rungs), key=lambda peak: peak["bytes"] or 0)
+    return {
+        "memory": {"train": highest},
+        "candidates": candidates,
+        "chosen": order[0],
+        "order": order,
+        "steps": sum(rung["steps"] for rung in rungs),
+        "artefact_bytes": 0,
+    }
+
+
+def _try(bench: Bench, method: Method, rates: Rates, share: float) -> dict[str, Any]:
+    """One training of a rung, judged on validation; one that diverged is an answer too."""
+    try:
+        with trained(open_setting(bench, method), rates, share) as model:
+            outcome = model.outcome
+            reason = collapse(outcome, bench.splits.targets("train"), bench.splits.targets("validation"))
+            scores = {name: outcome.best[name] for name in ("accuracy", "macro_f1", "loss")}
+            return scores | {"collapsed": reason is not None, "reason": reason, "steps": outcome.steps, "memory": asdict(model.peak)}
+    except DivergedError as error:
+        nothing = dict.fromkeys(("accuracy", "macro_f1", "loss"))
+        return nothing | {"collapsed": True, "reason": DIVERGED, "steps": error.facts["step"], "memory": asdict(bench.meter.peak())}
+
+
+def _rank(candidate: dict[str, Any], select: str) -> tuple[bool, float, float]:
+    """By the last rung: what trained before what did not, then the score, then the lower loss."""
+    rung = candidate["rungs"][-1]
+    if rung["reason"] == DIVERGED:
+        return False, -math.inf, -math.inf
+    return not rung["collapsed"], rung[select], -rung["loss"]

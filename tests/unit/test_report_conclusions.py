@@ -1,0 +1,309 @@
+"""Every conclusion agrees with the table it stands under, in both languages, whatever the table."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.made_up import TITLES, material, method, targets
+from tuneoff.analyse import Row, effort, reading
+from tuneoff.report import Material
+from tuneoff.report.conclusions import efficiency, performance
+from tuneoff.report.readme import Readme
+
+LANGUAGES = ("en", "ko")
+NAMES = ("full", "lora", "adapter", "prefix", "prompt", "tfidf", "majority")
+PEFT = ("lora", "adapter", "prefix", "prompt")
+#: Numbers of a difference: mean and the two ends.
+DIFFERENCE = re.compile(r"([+-]\d+\.\d) \[([+-]\d+\.\d), ([+-]\d+\.\d)\]")
+#: What a sentence says of a loss, and what its printed interval must then be; an end is rounded to a tenth.
+ROUNDED = 0.05
+WORDS = {
+    "none": ("almost none", "거의 없음"),
+    "small": ("small", "작음"),
+    "large": ("large", "큼"),
+    "gain": ("does not lose but gains", "하락이 아니라 상승"),
+}
+BOUNDS = {"none": (-1, 1), "small": (1, 3), "large": (3, np.inf), "gain": (-np.inf, -1)}
+
+
+@dataclass(frozen=True, repr=False)
+class Table:
+    """A study of random results."""
+
+    material: Material
+    hits: dict[str, dict[int, np.ndarray]]
+    fallen: list[str]
+
+    def __repr__(self) -> str:
+        return "\n".join(line for lang in LANGUAGES for part in (performance, efficiency) for line in part(self.material, lang))
+
+
+@st.composite
+def results(draw: st.DrawFn) -> Table:
+    """Between one and seven methods, some of them alike, some not trained, some with a cost that was not measured."""
+    rows, seeds = draw(st.sampled_from([30, 150, 600])), draw(st.integers(1, 4))
+    chosen = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=7, unique=True))
+    generator = np.random.default_rng(draw(st.integers(0, 10_000)))
+    common, alike = generator.random((seeds, rows)), draw(st.sampled_from([0.0, 0.5, 0.9, 1.0]))
+    fallen = [name for name in chosen if name in PEFT and draw(st.integers(0, 5)) == 0]
+    methods, found = [], {}
+    for name in chosen:
+        accuracy = draw(st.sampled_from([0.35, 0.7, 0.79, 0.8, 0.81, 0.84, 0.99]))
+        own = np.where(generator.random(rows) < alike, common, generator.random((seeds, rows)))
+        found[name] = {seed: own[seed] < accuracy for seed in range(seeds)}
+        costs: dict[str, Any] = {
+            "seconds": float(draw(st.integers(1, 300))),
+            "memory": draw(st.none() | st.integers(10**8, 4 * 10**9)),
+            "artefact": draw(st.integers(10**5, 10**9)),
+            "collapse": {"reason": "flat" if name in fallen else None, "retries": []},
+        }
+        if draw(st.booleans()):
+            seconds = draw(st.integers(1, 100)) / 1000
+            costs["latency"] = {"batch_1": {"p50_seconds": seconds / 2, "p95_seconds": seconds, "rows_per_second": 9.0}, "merged": None}
+        methods.append(method(name, found[name], targets(rows), costs=costs))
+    budget: dict[str, Any] = {"within": draw(st.sampled_from([0.0, 1.0, 5.0]))}
+    limits = {"memory": st.integers(10**8, 4 * 10**9), "time": st.integers(1, 300), "artefact": st.integers(10**5, 10**9)}
+    for limit, values in (limits | {"latency": st.sampled_from([0.01, 0.05])}).items():
+        if draw(st.integers(0, 2)) == 0:
+            budget[limit] = draw(values)
+    return Table(material(methods, **budget), found, fallen)
+
+
+def name_of(label: str, lang: str) -> str:
+    return TITLES[label][lang == "ko"]
+
+
+def labels_in(text: str, lang: str) -> list[str]:
+    """Methods named in a text, in its order."""
+    places = {label: match.start() for label in NAMES if (match := re.search(re.escape(name_of(label, lang)), text, re.IGNORECASE))}
+    return sorted(places, key=lambda label: places[label])
+
+
+def difference_in(line: str) -> tuple[float, float, float]:
+    found = DIFFERENCE.search(line)
+    assert found, line
+    mean, low, high = map(float, found.groups())
+    return mean, low, high
+
+
+def accuracy(table: Table, label: str) -> float:
+    return float(np.mean([hits.mean() for hits in table.hits[label].values()]))
+
+
+def trained(table: Table) -> list[str]:
+    return [label for label in table.hits if label not in table.fallen]
+
+
+def row(table: Table, label: str) -> Row:
+    return next(row for row in table.material.analysis.rows if row.label == label)
+
+
+def bullets(lines: list[str]) -> list[str]:
+    return [line for line in lines if line.lstrip().startswith("*")]
+
+
+@given(results())
+@settings(max_examples=80, deadline=None)
+def test_sentences_of_performance_agree_with_the_table(table: Table) -> None:
+    for lang in LANGUAGES:
+        lines = performance(table.material, lang)
+        if not trained(table):
+            assert "**" not in "".join(lines)
+            continue
+        check_losses(table, lines, lang)
+        check_best(table, lines, lang)
+        check_fallen(table, lines, lang)
+        single = {"en": "With one seed", "ko": "시드가 하나뿐이라"}[lang]
+        compared = [gap for found in table.material.analysis.rows for gap in (found.gap, found.gap_to_best) if gap]
+        assert any(single in line for line in lines) == any(gap.reason == "one_seed" for gap in compared)
+
+
+def check_losses(table: Table, lines: list[str], lang: str) -> None:
+    told = [line for line in lines if line.startswith("  * ")]
+    expected = [label for label in trained(table) if label in PEFT] if "full" in table.hits else []
+    assert sorted(labels_in(line, lang)[0] for line in told) == sorted(expected)
+    for line in told:
+        label = labels_in(line, lang)[0]
+        mean, low, high = difference_in(line)
+        # Printed to a tenth of a point.
+        assert mean == pytest.approx(100 * (accuracy(table, label) - accuracy(table, "full")), abs=ROUNDED + 1e-6)
+        least, most = -high - ROUNDED, -low + ROUNDED
+        undecided = ("cannot decide", "판정 불가")[lang == "ko"] in line
+        certain = any(word in line for word in (" loses, ", " gains, ", "하락은 분명", "상승은 분명"))
+        if undecided:
+            assert certain == row(table, label).gap.separable  # type: ignore[union-attr]
+            # It really straddles a border: no single word holds it all.
+            assert not any(low_ < -high < high_ and low_ < -low < high_ for low_, high_ in ((a + 0.1, b - 0.1) for a, b in BOUNDS.values()))
+        else:
+            said = [word for word, words in WORDS.items() if words[lang == "ko"] in line.replace(name_of(label, lang), "")]
+            assert len(said) == 1, line
+            assert BOUNDS[said[0]][0] - 2 * ROUNDED <= least, line
+            assert most <= BOUNDS[said[0]][1] + 2 * ROUNDED, line
+
+
+def check_best(table: Table, lines: list[str], lang: str) -> None:
+    (line,) = [line for line in lines if line.startswith("* In the domain" if lang == "en" else "* finance 분야")]
+    named = labels_in(line, lang)
+    highest = max(accuracy(table, label) for label in trained(table))
+    assert accuracy(table, named[0]) == pytest.approx(highest)
+    apart = ("cannot be told apart", "구분되지 않")[lang == "ko"]
+    if len(trained(table)) == 1:
+        assert named == trained(table)
+        return
+    mean, low, high = difference_in(line)
+    assert mean == pytest.approx(100 * (highest - accuracy(table, named[1])), abs=ROUNDED + 1e-6)
+    if apart in line:
+        # A study whose best two differ by less than the noise says so, and names both.
+        assert low <= 0 <= high
+        assert named == [found.label for found in table.material.analysis.ties]
+    else:
+        assert low >= 0
+        assert accuracy(table, named[1]) == pytest.approx(max(accuracy(table, label) for label in trained(table) if label != named[0]))
+
+
+def check_fallen(table: Table, lines: list[str], lang: str) -> None:
+    told = [line for line in lines if ("Not ranked" if lang == "en" else "순위에서 제외") in line]
+    assert (sorted(labels_in(told[0], lang)) if told else []) == sorted(table.fallen)
+    others = "".join(line for line in bullets(lines) if line not in told)
+    assert not set(labels_in(others, lang)) & set(table.fallen)
+
+
+@given(results())
+@settings(max_examples=80, deadline=None)
+def test_sentences_of_efficiency_agree_with_the_table(table: Table) -> None:
+    for lang in LANGUAGES:
+        lines = efficiency(table.material, lang)
+        if not trained(table):
+            continue
+        limits, found = table.material.limits, table.material.recommendation
+        sign = ("most reasonable choice", "가장 합리적인 선택")[lang == "ko"]
+        chosen = [line for line in lines if sign in line]
+        fitting = [label for label in found_labels(found.candidates) if limits.fit(row(table, label))]
+        assert bool(chosen) == bool(fitting)
+        if chosen:
+            label = labels_in(chosen[0], lang)[0]
+            price = effort(row(table, label))
+            assert price is not None
+            assert label in fitting
+            # Nothing that fits is cheaper.
+            assert price <= min(effort(row(table, other)) or 0.0 for other in fitting)
+            for limit in limits.stated:
+                needed = reading(row(table, label), limit)
+                assert needed is not None
+                assert needed <= getattr(limits, limit)
+        else:
+            nothing = next(line for line in lines if ("No method near" if lang == "en" else "예산에 맞는 것이 없습니다") in line)
+            assert set(labels_in(nothing, lang)) == set(found_labels(found.candidates))
+        # The first speaks of memory alone, which is measured whether or not a method learnt.
+        assert not set(labels_in("".join(lines[1:]), lang)) & set(table.fallen)
+
+
+def found_labels(rows: list[Row]) -> list[str]:
+    return [row.label for row in rows]
+
+
+@given(results())
+@settings(max_examples=40, deadline=None)
+def test_both_languages_say_the_same_numbers_of_the_same_methods(table: Table) -> None:
+    for section in (performance, efficiency):
+        english, korean = (bullets(section(table.material, lang)) for lang in LANGUAGES)
+        assert len(english) == len(korean)
+        for one, other in zip(english, korean, strict=True):
+            assert sorted(labels_in(one, "en")) == sorted(labels_in(other, "ko"))
+            numbers = [sorted(re.findall(r"\d+(?:\.\d+)?", line)) for line in (one, other)]
+            # The Korean of a loss names a border in points where the English does, too.
+            assert numbers[0] == numbers[1], (one, other)
+
+
+@given(results())
+@settings(max_examples=25, deadline=None)
+def test_the_page_has_no_blank_and_no_word_of_the_machine(table: Table) -> None:
+    for lang in LANGUAGES:
+        page = Readme(table.material, lang, {}).text()
+        assert not re.search(r"\b(nan|None|inf)\b", page)
+        cells = [cell for line in page.splitlines() if line.startswith("| ") for cell in line.strip("|").split("|")]
+        assert all(cell.strip() for cell in cells)
+
+
+def two(better: float, rows: int = 600, seeds: int = 3) -> Material:
+    generator = np.random.default_rng(2)
+    common = generator.random((seeds, rows))
+    other = np.where(generator.random((seeds, rows)) < 0.8, common, generator.random((seeds, rows)))
+    right = {
+        "full": {s: common[s] < 0.8 for s in range(seeds)},
+        "lora": {s: other[s] < 0.8 + better for s in range(seeds)},
+    }
+    return material([method(label, hits, targets(rows)) for label, hits in right.items()])
+
+
+def test_two_that_differ_by_less_than_the_noise_are_said_to() -> None:
+    made = two(0.01)
+    (english,) = [line for line in performance(made, "en") if "highest mean" in line]
+    (korean,) = [line for line in performance(made, "ko") if "평균이 가장 높지만" in line]
+    assert re.search(r"\*\*LoRA\*\* has the highest mean .* but \*\*Full fine-tuning\*\* cannot be told apart from it", english)
+    assert "less than the noise of 3 seed(s) and 600 test rows" in english
+    assert "**LoRA**의 평균이 가장 높지만" in korean
+    assert "**전체 미세조정과** 구분되지 않습니다" in korean
+    assert "시드 3개와 테스트 600행의 잡음보다 작습니다" in korean
+    assert difference_in(english) == difference_in(korean)
+
+
+def test_a_difference_beyond_the_noise_is_stated_with_its_interval() -> None:
+    (line,) = [line for line in performance(two(0.12), "en") if "was best" in line]
+    _, low, _ = difference_in(line)
+    assert low > 0
+
+
+def test_continued_pretraining_is_judged_by_its_own_comparison() -> None:
+    generator = np.random.default_rng(3)
+    common = generator.random((3, 600))
+    for change, english, korean in (
+        (0.15, "the domain text helped", "도메인 적응의 효과가 확인"),
+        (0.0, "no gain is shown", "입증되지 않았"),
+    ):
+        after = np.where(generator.random((3, 600)) < 0.8, common, generator.random((3, 600)))
+        made = material(
+            [
+                method("full", {s: common[s] < 0.7 for s in range(3)}, targets(600)),
+                method("pretrain+full", {s: after[s] < 0.7 + change for s in range(3)}, targets(600)),
+            ]
+        )
+        assert english in "".join(performance(made, "en"))
+        assert korean in "".join(performance(made, "ko"))
+
+
+def test_the_second_score_and_the_search_have_their_sections() -> None:
+    rungs = [{"share": 0.25, "accuracy": 0.7, "macro_f1": 0.6, "loss": 1.0, "collapsed": False}]
+    search = {
+        "phases": {"search": 12.0},
+        "candidates": [{"learning_rate": r, "head_learning_rate": 1e-3, "rungs": rungs} for r in (1e-4, 1e-3)],
+        "chosen": 1,
+    }
+    hits = {s: np.random.default_rng(s).random(90) < 0.8 for s in range(2)}
+    made = material([method("lora", hits, targets(90), costs={"search": search})], clean=np.arange(90) >= 9)
+    page = Readme(made, "en", {}).text()
+    assert "The text of 9 of the 90 test rows" in page
+    assert "| LoRA | 0.001 | 0.001 | 0.700 | 0.700 | 0.700 | 0/2 | 12.0 s |" in page
+    assert "| Search time |" in page
+    plain = Readme(material([method("lora", hits, targets(90))]), "en", {}).text()
+    assert "Without test rows" not in plain
+    assert "Sensitivity" not in plain
+
+
+def test_a_reason_of_a_newer_version_is_told_in_general_words() -> None:
+    hits = {0: np.arange(60) % 2 == 0}
+    made = material([method("lora", hits, targets(60), costs={"collapse": {"reason": "unheard_of", "retries": []}})])
+    assert "did not train" in Readme(made, "en", {}).text()
+
+
+def test_full_fine_tuning_that_did_not_train_is_said_to() -> None:
+    hits = {seed: np.arange(60) % 2 == 0 for seed in range(2)}
+    fallen = {"collapse": {"reason": "majority", "retries": []}}
+    made = material([method("full", hits, targets(60), costs=fallen), method("lora", hits, targets(60))])
+    assert "Full fine-tuning did not train here" in "".join(performance(made, "en"))
+    assert "전체 미세조정이 학습되지 않아" in "".join(performance(made, "ko"))
