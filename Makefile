@@ -28,7 +28,7 @@ demo: $(READY) ## Compare every method on the sample data, offline
 
 .PHONY: test
 test: $(READY) ## Run the default test suite (under 15 minutes on 2 cores)
-	$(BIN)/python -m pytest -m 'not slow'
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow'
 
 .PHONY: test-all
 test-all: $(READY) ## Run every test, the slow ones too

@@ -33,6 +33,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "prompt": {"tokens": 5},
     "p_tuning": {"tokens": 5, "width": 16},
     "prefix": {"tokens": 5},
+    "adalora": {"r": 8, "start_r": 9},  # Not so many ranks to lose that a layer is left without any after five steps.
     "rslora": {"r": 16},
     "vera": {"r": 32},
     "peft:ADAMSS": {"r": 16, "num_subspaces": 2},

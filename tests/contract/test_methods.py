@@ -91,7 +91,7 @@ ABSOLUTE = ("peft:ADAPTION_PROMPT",)
 #: Virtual tokens need many more steps than anything else.
 SHORT_EPOCHS, EPOCHS, VIRTUAL_EPOCHS, BATCH = 1, 20, 60, 8
 #: Types of PEFT learn at their defaults: some diverge at the upper end of a range that others need. Heads alone would be slower.
-PEFT_EPOCHS, PEFT_HEAD_RATE = {"bert": 16, "llama": 8}, 3e-2
+PEFT_EPOCHS, PEFT_HEAD_RATE = {"bert": 12, "llama": 6}, 3e-2
 SHORT_TEXTS, SHORT_TARGETS = toy_rows(40, seed=1)  # Five steps.
 TEXTS, TARGETS = toy_rows(24, seed=0)
 UNSEEN, _ = toy_rows(12, seed=2)

@@ -2,7 +2,7 @@
 
 from tuneoff.backbone.facts import BackboneFacts, empty_classifier, read_config, read_facts
 from tuneoff.backbone.known import UNSEEN, Known, known_backbone, known_backbones, look_up
-from tuneoff.backbone.load import draw_missing, load_classifier, load_tokenizer, tokenizer_hash
+from tuneoff.backbone.load import classifier_config, draw_missing, load_classifier, load_tokenizer, tokenizer_hash
 from tuneoff.backbone.precision import Format, dtype_of, has_bf16, pick_device, pick_precision
 from tuneoff.backbone.resolve import Resolved, check_weights, file_hash, resolve
 
@@ -13,6 +13,7 @@ __all__ = [
     "Known",
     "Resolved",
     "check_weights",
+    "classifier_config",
     "draw_missing",
     "dtype_of",
     "empty_classifier",

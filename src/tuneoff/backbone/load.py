@@ -9,7 +9,13 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 from transformers.utils import logging
 
 from tuneoff.backbone.facts import BackboneFacts
@@ -60,6 +66,18 @@ def tokenizer_hash(tokenizer: PreTrainedTokenizerBase) -> str:
     return hashlib.sha256(described.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def classifier_config(config: PreTrainedConfig, pad_token_id: int) -> PreTrainedConfig:
+    """A copy with the pad token, and without the cache of keys and values that decoders keep for generating.
+
+    A classifier reads each row once: on Llama-2-7B the cache would hold 2 GB in evaluation, and copies of it in training.
+    """
+    copied = copy.deepcopy(config)
+    copied.pad_token_id = pad_token_id
+    if getattr(copied, "use_cache", False):
+        copied.use_cache = False
+    return copied
+
+
 def load_classifier(
     resolved: Resolved,
     facts: BackboneFacts,
@@ -85,11 +103,10 @@ def load_classifier(
         BackboneError: transformers cannot load it, weights of the backbone are missing or of another shape, or the
             tokenizer pads with a token that the backbone has no embedding for.
     """
-    config = copy.deepcopy(facts.config)
-    vocabulary = getattr(config, "vocab_size", None)
+    vocabulary = getattr(facts.config, "vocab_size", None)
     if vocabulary is not None and pad_token_id >= vocabulary:
         raise BackboneError("backbone.pad_outside", where=resolved.name, token=pad_token_id, vocabulary=vocabulary)
-    config.pad_token_id = pad_token_id
+    config = classifier_config(facts.config, pad_token_id)
     try:
         with _quiet():
             model, info = AutoModelForSequenceClassification.from_pretrained(

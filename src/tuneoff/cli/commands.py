@@ -72,10 +72,13 @@ def plan(
 ) -> None:
     """List the trials with exact parameter counts, and forecast their memory and time; nothing is downloaded."""
     from tuneoff.cli.planning import outlook_json, planning_text
+    from tuneoff.errors import UsageError
     from tuneoff.forecast import find_gpu
     from tuneoff.run import look_ahead, measure_trials
     from tuneoff.study import Study
 
+    if gpu and measure:
+        raise UsageError("forecast.measure_or_gpu")
     talk = Talk(as_json, debug)
     wanted = find_gpu(gpu) if gpu else None
     opened = Study.load(study, [*(overrides or ()), *([f"backbone={backbone}"] if backbone else [])])

@@ -128,7 +128,7 @@ def _measured(outlook: Outlook, measured: dict[str, MeasuredTrial]) -> str:
 
 
 def _off(forecast: PeakForecast, measured: Any) -> str:
-    expected = forecast.bytes if measured.counter == "cuda_max_memory_allocated" else forecast.held
+    expected = forecast.bytes if measured.counter == "cuda_max_memory_allocated" else forecast.resident_in_steps
     return f"{100 * (expected / measured.bytes - 1):+.1f} %" if measured.bytes else f.NOTHING
 
 

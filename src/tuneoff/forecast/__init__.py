@@ -7,6 +7,7 @@ from tuneoff.forecast.memory import PeakForecast
 from tuneoff.forecast.parameters import Parameters, count_parameters
 from tuneoff.forecast.speed import Speed, probe, speed_of
 from tuneoff.forecast.target import GPUS, Gpu, Target, find_gpu, this_device
+from tuneoff.forecast.work import Rates
 from tuneoff.forecast.workload import Workload
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Gpu",
     "Parameters",
     "PeakForecast",
+    "Rates",
     "Speed",
     "Target",
     "TrialForecast",

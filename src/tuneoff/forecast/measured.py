@@ -1,5 +1,6 @@
 """What a trial really needs on the device at hand: two steps of the real code with random weights of the true architecture."""
 
+import gc
 import time
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -47,6 +48,10 @@ class StopWatch(Watch):
             self.peaks["train"] = self.meter.peak()
         elif phase == "end":
             self.peaks["evaluate"] = self.meter.peak()
+        if phase == "start" and self.device.type == "cuda":
+            # What drawing and quantising random weights left in the allocator's cache is no part of a trial.
+            gc.collect()
+            torch.cuda.empty_cache()
         if phase in ("start", "evaluate"):
             self.meter.reset()
         self._phase, self._since = phase, time.perf_counter()

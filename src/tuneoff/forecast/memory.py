@@ -1,6 +1,6 @@
 """A log of storages → the peak of a stretch, and what it consists of."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -15,9 +15,10 @@ PARTS = ("weights", "gradients", "optimiser", "best_epoch", "activations", "work
 #: (``aten/src/ATen/cuda/CublasHandlePool.cpp``). One for cuBLAS and cuBLASLt together.
 CUBLAS_WORKSPACE, CUBLAS_WORKSPACE_HOPPER = (2 * 4096 + 8 * 16) << 10, 32 << 20
 HOPPER = (9, 0)
-#: Resident size of a trial's process on a CPU beyond its live tensors: pages of libraries as they are first touched, the
-#: tokenizer, work space of matrix kernels, what malloc keeps. Measured: 290 to 385 MB in trials of five methods on sample:en.
-RESIDENT_OVERHEAD = 330_000_000
+#: Resident size of a process on a CPU beyond its live tensors. Of any that trains: work space of matrix kernels, what malloc
+#: keeps (measured 94 to 158 MB in rehearsals of four methods on sample:en). Of a trial also: pages of libraries as they are first
+#: touched, data, tokenizer, what loading the weights left (290 to 385 MB in all, in trials of five methods on sample:en).
+STEPS_OVERHEAD, TRIAL_OVERHEAD = 110_000_000, 220_000_000
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,11 @@ class PeakForecast:
     held: int
     phase: str
     parts: dict[str, int]
+
+    @property
+    def resident_in_steps(self) -> int:
+        """On a CPU, resident size of a process that makes these steps and no trial of them."""
+        return self.held - TRIAL_OVERHEAD
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for ``--json``."""
@@ -68,7 +74,9 @@ class Timeline:
                 allocator.reset_peaks()
                 allocator.replay(self.log.events[begin:end])
                 reserved[number] = allocator.allocated_peak, allocator.reserved_peak
-        return [self._peak(begin, end, held) for (begin, end), held in zip(stretches, reserved, strict=True)]
+        found = [self._peak(begin, end, held) for (begin, end), held in zip(stretches, reserved, strict=True)]
+        # Neither an allocator nor a process gives back what it once held.
+        return [replace(peak, held=max(one.held for one in found[: number + 1])) for number, peak in enumerate(found)]
 
     def _peak(self, begin: int, end: int, held: tuple[int, int] | None) -> PeakForecast:
         moment = self._moment(begin, end)
@@ -76,7 +84,7 @@ class Timeline:
         phase = [name for place, name in self.log.marks if place <= moment][-1]
         if held is None:
             live = sum(parts.values())
-            return PeakForecast(live, live + RESIDENT_OVERHEAD, phase, parts)
+            return PeakForecast(live, live + STEPS_OVERHEAD + TRIAL_OVERHEAD, phase, parts)
         allocated, reserved = held
         parts["workspace"] += allocated - sum(parts.values())
         return PeakForecast(allocated, reserved, phase, parts)

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 import torch
 
 #: Views and empty memory move nothing.
-_FREE = frozenset(("empty", "empty_like", "new_empty", "empty_strided", "detach"))
+_FREE = frozenset(("empty", "empty_like", "new_empty", "empty_strided", "detach", "_unsafe_view", "lift_fresh"))
 #: For each element these compute a root, an exponential or a sum over a row: on a CPU much dearer than reading it.
 _DEAR = ("gelu", "softmax", "layer_norm", "tanh", "silu", "sigmoid", "exp", "pow", "rsqrt", "erf", "native_dropout", "bernoulli_")
 

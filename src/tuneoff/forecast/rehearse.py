@@ -4,7 +4,6 @@ Nothing of the loop, the optimiser or a method is modelled here: what changes th
 with given batches, what later steps carry (moments of the optimiser, a copy of the best epoch), and evaluation.
 """
 
-import copy
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
@@ -17,7 +16,7 @@ from accelerate import Accelerator
 from torch import nn
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
-from tuneoff.backbone import BackboneFacts, empty_classifier
+from tuneoff.backbone import BackboneFacts, classifier_config, empty_classifier
 from tuneoff.errors import MethodError
 from tuneoff.forecast.autocast import Autocast, HalfAccelerator
 from tuneoff.forecast.four_bit import quantise, state_tensors
@@ -294,7 +293,7 @@ def _quiet(device: torch.device) -> Iterator[None]:
 def build(scene: Scene, device: torch.device) -> Any:
     """The classifier without pretrained weights: empty on the meta device, random on a real one; in the formats of loading."""
     options = {} if scene.method is None else scene.method.load_options(scene.facts)
-    model: Any = empty_classifier(_padded(scene.facts.config), scene.trust_remote_code)
+    model: Any = empty_classifier(classifier_config(scene.facts.config, _pad_token(scene)), scene.trust_remote_code)
     for parameter in model.parameters():
         parameter.data = parameter.data.to(scene.loading_dtype)
     if device.type != "meta":
@@ -323,12 +322,10 @@ def _again(scene: Scene, device: torch.device) -> list[dict[str, Any]]:
     return [{"use_reentrant": False, "context_fn": lambda: (nullcontext(), again())}]
 
 
-def _padded(config: Any) -> Any:
-    """With a pad token, as loading sets it from the tokenizer."""
-    copied = copy.deepcopy(config)
-    if copied.pad_token_id is None:
-        copied.pad_token_id = 0
-    return copied
+def _pad_token(scene: Scene) -> int:
+    """As the tokenizer would say; which one does not matter."""
+    pad = scene.facts.config.pad_token_id
+    return 0 if pad is None else int(pad)
 
 
 def fill(model: Any, device: torch.device) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 BATCHES = (1, 8, 32)
 #: Each batch size is measured for about so long, with at least and at most so many answers, after some that are not counted.
-SECONDS, LEAST, MOST, WARM = 0.4, 5, 100, 2
+SECONDS, LEAST, MOST, WARM = 0.2, 5, 100, 2
 
 
 def latency(answer: Callable[[Sequence[int]], object], num_rows: int, batches: Sequence[int] = BATCHES) -> dict[str, Any]:

@@ -45,8 +45,8 @@ class Adalora(PeftMethod):
     """Low-rank updates that start wide and lose their least important ranks (Zhang et al. 2023, arXiv:2303.10512)."""
 
     Config = AdaloraParameters
-    learning_rates = LearningRates(5e-5, 3e-2, {384: 5e-3, 768: 2e-3, 1024: 1e-3, 4096: 5e-4})
-    head_learning_rates = LearningRates(1e-5, 1e-2, {384: 3e-3, 768: 1e-3, 1024: 5e-4, 4096: 1e-4})
+    learning_rates = LearningRates(5e-5, 5e-2, {384: 2e-2, 768: 3e-3, 1024: 2e-3, 4096: 5e-4})
+    head_learning_rates = LearningRates(1e-5, 2e-2, {384: 5e-3, 768: 1e-3, 1024: 5e-4, 4096: 1e-4})
     facts = MethodFacts(
         title={"en": "AdaLoRA", "ko": "AdaLoRA"},
         summary={"en": "LoRA that moves its ranks to where they matter", "ko": "중요한 층에 랭크를 더 배분하는 LoRA"},

@@ -31,8 +31,8 @@ class Vera(PeftMethod):
     """
 
     Config = VeraParameters
-    learning_rates = LearningRates(1e-4, 1e-1, {384: 2e-2, 768: 5e-3, 1024: 3e-3, 4096: 1e-3})
-    head_learning_rates = LearningRates(1e-5, 1e-2, {384: 3e-3, 768: 1e-3, 1024: 5e-4, 4096: 1e-4})
+    learning_rates = LearningRates(1e-4, 1e-1, {384: 5e-2, 768: 1e-2, 1024: 5e-3, 4096: 2e-3})
+    head_learning_rates = LearningRates(1e-5, 3e-2, {384: 1e-2, 768: 2e-3, 1024: 5e-4, 4096: 1e-4})
     facts = MethodFacts(
         title={"en": "VeRA", "ko": "VeRA"},
         summary={"en": "scales of random matrices shared by all layers", "ko": "모든 층이 공유하는 무작위 행렬의 배율만 학습"},

@@ -1,0 +1,248 @@
+"""``tuneoff plan``: time, fits, budget, comparison, and what it says in both languages."""
+
+import json
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from tests.support.rehearsals import Steps, build, scene, tiny_facts
+from tests.support.studies import tuneoff, write_rows, write_study
+from tuneoff import Study
+from tuneoff.cli.planning import outlook_json, planning_text
+from tuneoff.errors import BackboneError, RefusedError
+from tuneoff.forecast import GPUS, Rates, compare, find_gpu, probe, speed_of
+from tuneoff.forecast.fitting import Fit
+from tuneoff.forecast.measured import measure
+from tuneoff.forecast.work import Operations, WorkLog
+from tuneoff.forecast.workload import Part, estimated_lengths, evaluation_parts, steps_of
+from tuneoff.run import Outlook, Plan, look_ahead
+from tuneoff.strings import choose
+
+#: A device that multiplies, moves and starts at plain rates.
+PLAIN = Rates(half_flops=2e12, single_flops=1e12, bytes=1e11, dear_bytes=1e10, launch=0.0, overlaps=False)
+
+
+# Operations
+
+
+def counted(work: Any) -> Operations:
+    from tuneoff.forecast.storages import Storages
+
+    log = WorkLog()
+    log.mark("all")
+    with Storages("meta", on_operation=log):
+        work()
+    return log.phases[0][1]
+
+
+def test_products_are_counted() -> None:
+    left, right = torch.empty(3, 5, 7, device="meta"), torch.empty(7, 11, device="meta")
+    layer = torch.nn.Linear(7, 11, device="meta")
+    assert counted(lambda: left @ right).flops == 2 * 15 * 7 * 11
+    assert counted(lambda: layer(left)).flops == 2 * 15 * 7 * 11
+    assert counted(lambda: left + 1.0).flops == 0
+    assert len(counted(lambda: left.transpose(0, 1)[0])) == 0  # Views.
+    assert len(counted(lambda: left.transpose(0, 1).reshape(15, 7))) == 1  # The copy that it takes.
+
+
+def test_time_is_products_or_memory_whichever_takes_longer() -> None:
+    big = torch.empty(1000, 1000, device="meta")
+    assert counted(lambda: big @ big).seconds(PLAIN) == pytest.approx(2e9 / 1e12)
+    assert counted(lambda: big + big).seconds(PLAIN) == pytest.approx(3 * 4e6 / 1e11)
+    assert counted(lambda: torch.nn.functional.gelu(big)).seconds(PLAIN) == pytest.approx(2 * 4e6 / 1e10)
+    assert counted(lambda: big.bfloat16() @ big.bfloat16()).flops == 2e9
+
+
+def test_a_gpu_queues_while_it_computes_and_a_cpu_waits() -> None:
+    from dataclasses import replace
+
+    small = torch.empty(4, device="meta")
+    many = counted(lambda: [small + 1.0 for _ in range(100)])
+    assert many.seconds(replace(PLAIN, launch=1e-5)) > 1e-3
+    queued = replace(PLAIN, launch=1e-5, overlaps=True)
+    assert many.seconds(queued) == pytest.approx(1e-3)
+
+
+def test_rates_are_ordered_and_said_where_from() -> None:
+    here = probe(torch.device("cpu"))
+    assert here.source == "probe"
+    assert here.slow.single_flops < here.fast.single_flops
+    assert here.slow.launch > here.fast.launch
+    assert 1e8 < here.slow.single_flops < 1e15  # Any processor of this century.
+    speeds = [speed_of(find_gpu(name)).fast.half_flops for name in ("T4", "A100", "H100")]
+    assert all(slower < faster for slower, faster in pairwise(speeds))
+    assert all(speed_of(gpu).source == "datasheet" for gpu in GPUS)
+
+
+# Batches
+
+
+def test_steps_are_those_of_the_training_code() -> None:
+    lengths = np.array([10] * 30 + [40] * 2)
+    steps = steps_of(lengths, "cpu", 8, None)
+    assert len(steps) == 4
+    assert sum(part.rows for step in steps for part in step) == 32
+    assert max(part.length for part in steps[0]) == 40  # The longest row comes first.
+    assert all(part.rows <= 3 for step in steps_of(lengths, "cpu", 8, 3) for part in step)
+    assert sum(part.rows for part in evaluation_parts(lengths)) == 32
+    assert evaluation_parts(lengths)[0].length == 40
+
+
+def test_lengths_are_guessed_by_script() -> None:
+    korean, english, long = estimated_lengths([("영업이익이 늘었다",), ("profits rose sharply",), ("long " * 500,)], 64)
+    assert 5 < korean < 12
+    assert 4 < english < 10
+    assert long == 64
+
+
+# A study
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    methods = ["majority", "feature_extraction", "full", {"lora": {"r": 2}}, {"lora": {"r": 2, "learning_rate": 1e-4}, "as": "slow"}]
+    folder = write_study(tmp_path_factory.mktemp("plan") / "study", [*methods, "pretrain+full", "prefix"], seeds=2)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def planned(study: Path) -> tuple[Plan, Outlook]:
+    plan = Study.load(study, ["budget.memory=1 MB"]).sketch()
+    return plan, look_ahead(plan)
+
+
+def test_every_method_with_a_backbone_is_forecast(planned: tuple[Plan, Outlook]) -> None:
+    _, outlook = planned
+    assert set(outlook.methods) == {"feature_extraction", "full", "lora", "slow", "pretrain+full", "prefix"}
+    assert outlook.pretraining is not None
+    assert outlook.exact
+    assert outlook.methods["lora"] is outlook.methods["slow"]  # They differ in a learning rate: rehearsed once.
+    for row in outlook.rows.values():
+        assert 0 < row.duration.trial.low < row.duration.trial.high
+        assert row.fit.verdict == "fits"
+        assert set(row.fits) == {gpu.name for gpu in GPUS}
+        assert all(fit.verdict == "fits" for fit in row.fits.values())
+        assert row.forecast.train.held > row.forecast.train.bytes > 0
+
+
+def test_the_study_takes_what_its_trials_take(planned: tuple[Plan, Outlook]) -> None:
+    _, outlook = planned
+    assert outlook.pretraining is not None
+    trials = sum(2 * row.duration.trial.low for row in outlook.methods.values())
+    assert outlook.seconds.low == pytest.approx(trials + 2 * outlook.pretraining.duration.trial.low)
+
+
+def test_searching_takes_its_trainings_as_well(study: Path) -> None:
+    seconds = [look_ahead(Study.load(study, [f"tuning.trials={trials}", "methods=[full]"]).sketch()) for trials in (1, 4)]
+    once = seconds[0].methods["full"].duration.trial.low
+    # Four candidates for a quarter and two for a half are two whole trainings beside the trials of both seeds.
+    assert seconds[1].seconds.low / seconds[1].methods["full"].duration.trial.low == pytest.approx(4, rel=0.01)
+    assert seconds[0].seconds.low == pytest.approx(2 * once)
+
+
+@pytest.mark.parametrize("lang", ["en", "ko"])
+def test_the_table_says_it_all(planned: tuple[Plan, Outlook], lang: str) -> None:
+    plan, outlook = planned
+    choose(lang)
+    try:
+        text = planning_text(plan, {trial.name: "pending" for trial in plan.trials}, outlook, {})
+    finally:
+        choose(None)
+    for label in outlook.methods:
+        assert sum(line.startswith(label) for line in text.splitlines()) >= 3, label  # Parameters, memory and time, GPUs.
+    assert all(gpu.name in text for gpu in GPUS)
+    assert text.count("budget.memory") == len(outlook.rows)  # A megabyte is nothing.
+    assert "None" not in text
+
+
+def test_json_has_what_the_table_has(planned: tuple[Plan, Outlook]) -> None:
+    plan, outlook = planned
+    values = json.loads(json.dumps(outlook_json(plan, outlook, {})))
+    assert set(values["forecasts"]) == {*outlook.methods, "pretrain"}
+    full = values["forecasts"]["full"]
+    assert sum(full["train"]["parts"].values()) == full["train"]["bytes"]
+    assert full["over_budget"] is True
+    assert full["fits"]["T4"]["verdict"] == "fits"
+    assert full["step_flops"] > 0
+
+
+def test_unknown_lengths_mean_full_rows_for_memory(tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    folder.mkdir()
+    write_rows(folder / "rows.csv")
+    document = {"study": "far", "backbone": "klue/roberta-small", "data": {"train": "rows.csv"}, "methods": ["lora"], "seeds": 1}
+    (folder / "study.yaml").write_text(json.dumps(document | {"train": {"batch_size": 4, "max_length": 32}}))
+    outlook = Study.load(folder).forecast("T4")
+    assert not outlook.exact
+    workload = outlook.methods["lora"].forecast.workload
+    assert {part.length for part in workload.parts} == {32}
+    assert workload.filled < 0.6  # Rows of a few words.
+    assert list(outlook.methods["lora"].fits) == ["T4"]
+
+
+def test_what_cannot_be_planned_is_refused_with_the_reason(study: Path) -> None:
+    with pytest.raises(RefusedError, match="max_length"):
+        Study.load(study, ["backbone=klue/bert-base", "train.max_length=600"]).sketch()
+    with pytest.raises(BackboneError):
+        Study.load(study, ["backbone=./nothing"]).sketch()
+    plan = Study.load(study, ["backbone=microsoft/deberta-v3-base", "methods=[prefix]"]).sketch()
+    assert plan.methods[0].unsupported == "method.no_past"
+    assert look_ahead(plan).methods == {}
+
+
+def test_from_the_command_line_and_without_a_network(study: Path) -> None:
+    options = ("--backbone", "meta-llama/Llama-3.2-1B", "--gpu", "t4", "--json", "--lang", "ko")
+    ran = tuneoff("plan", study, *options, "--set", "methods=[qlora]", "--set", "train.precision=auto")
+    assert ran.returncode == 0, ran.stderr
+    values = json.loads(ran.stdout)
+    assert values["device"]["name"] == "T4"
+    assert values["backbone"] is None
+    assert values["forecasts"]["qlora"]["precision"] == "fp16"
+    assert values["methods"][0]["parameters"]["total"] == 1_235_814_400
+    wrong = tuneoff("plan", study, "--gpu", "T5")
+    assert wrong.returncode == 2
+    assert "T4" in wrong.stderr
+
+
+# Measuring, and comparing
+
+
+def test_two_real_steps_are_measured() -> None:
+    measured = measure(scene(build("lora"), tiny_facts("bert"), "fp32", Steps()))
+    assert measured.train.counter == "peak_rss_above_start"
+    assert measured.train.bytes is not None
+    assert measured.train.bytes > 0
+    assert measured.seconds["step"] == pytest.approx(sum(measured.seconds[name] for name in ("forward", "backward", "update")))
+    assert measured.seconds["backward"] > 0
+
+
+def forecast(**more: Any) -> dict[str, Any]:
+    peak = {"bytes": 100, "held": 150, "phase": "forward", "parts": {}}
+    return {"train": peak, "evaluate": peak, "seconds": {"train": {"low": 10, "high": 20}, "evaluate": {"low": 1, "high": 2}}} | more
+
+
+def test_on_a_gpu_each_counter_meets_its_own_forecast() -> None:
+    peak = {"bytes": 80, "counter": "cuda_max_memory_allocated", "reserved_bytes": 200}
+    record = {"memory": {"train": peak, "evaluate": peak}, "phases": {"warmup": 5.0, "train": 20.0, "validate": 0.5, "evaluate": 1.0}}
+    found = {one.quantity: one for one in compare(forecast(), record)}
+    assert found["train_allocated"].off_percent == pytest.approx(25)
+    assert found["train_held"].off_percent == pytest.approx(-25)
+    assert found["train_seconds"].off_percent == pytest.approx(-20)  # 25 s, where 20 was the slowest guess.
+    assert found["evaluate_seconds"].off_percent == 0  # Inside.
+    assert len(found) == 6
+
+
+def test_on_a_cpu_resident_memory_is_compared_and_nothing_else() -> None:
+    peak = {"bytes": 150, "counter": "peak_rss_above_start", "reserved_bytes": None}
+    found = compare(forecast(), {"memory": {"train": peak, "evaluate": {"bytes": None, "counter": "not_measured"}}, "phases": {}})
+    assert [(one.quantity, one.off_percent) for one in found] == [("train_held", 0.0)]
+
+
+def test_a_fit_says_whether_there_is_a_way() -> None:
+    assert Fit("micro_batch", 1, 2, 1).possible
+    assert not Fit("too_large", 3, 2).possible
+    assert Part(2, 3).tokens == 6
