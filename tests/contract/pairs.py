@@ -28,6 +28,7 @@ ARCHITECTURES = (*ENCODERS, *DECODERS)
 WIDTH, SPREAD = 64, 0.15
 MAX_LENGTH = 24
 HEAD_SEED, ATTACH_SEED = 7, 3
+PEFT_HEAD_RATE = 3e-2
 #: What fits a tiny model: 64 positions, layers of 32 to 128, few enough parameters.
 PARAMETERS: dict[str, dict[str, Any]] = {
     "prompt": {"tokens": 5},
@@ -191,9 +192,13 @@ def learn(
     seed: int = 0,
     rates: tuple[float, float] | None = None,
 ) -> Lesson:
-    """Train as a trial does, without the CPU's faster dropout and without leaving out unused embedding rows."""
+    """Train as a trial does, without the CPU's faster dropout and without leaving out unused embedding rows.
+
+    Unless told otherwise as fast as the method allows; types of PEFT at their defaults, for some diverge where others begin.
+    """
     method, adapted = attached.method, attached.adapted
-    rates = rates or (method.learning_rates.high, method.head_learning_rates.high)
+    fast = (method.learning_rates.high, method.head_learning_rates.high)
+    rates = rates or ((method.learning_rates.default(WIDTH), PEFT_HEAD_RATE) if method.name == "peft" else fast)
     names = ([*adapted.adapter, *adapted.base], list(adapted.head))
     rows: Any = attached.rows(texts, targets)
     module: Any = adapted.model

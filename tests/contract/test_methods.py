@@ -29,7 +29,6 @@ from tests.contract.pairs import (
     CPU,
     HEAD_SEED,
     LABELS,
-    WIDTH,
     Attached,
     Backbone,
     Lesson,
@@ -90,8 +89,7 @@ ABSOLUTE = ("peft:ADAPTION_PROMPT",)
 
 #: Virtual tokens need many more steps than anything else.
 SHORT_EPOCHS, EPOCHS, VIRTUAL_EPOCHS, BATCH = 1, 20, 60, 8
-#: Types of PEFT learn at their defaults: some diverge at the upper end of a range that others need. Heads alone would be slower.
-PEFT_EPOCHS, PEFT_HEAD_RATE = {"bert": 12, "llama": 6}, 3e-2
+PEFT_EPOCHS = {"bert": 12, "llama": 6}
 SHORT_TEXTS, SHORT_TARGETS = toy_rows(40, seed=1)  # Five steps.
 TEXTS, TARGETS = toy_rows(24, seed=0)
 UNSEEN, _ = toy_rows(12, seed=2)
@@ -152,12 +150,9 @@ class Workshop:
         if (name, kind) not in self.pairs:
             attached = attach(name, self.backbone(name, kind))
             before = attached.loss(TEXTS, TARGETS)
-            epochs, rates = EPOCHS, None
-            if name in PEFT_TYPES:
-                epochs, rates = PEFT_EPOCHS[kind], (attached.method.learning_rates.default(WIDTH), PEFT_HEAD_RATE)
-            if attached.method.num_virtual_tokens():
-                epochs = VIRTUAL_EPOCHS
-            learn(attached, TEXTS, TARGETS, epochs, BATCH, rates=rates).weights.settle()
+            epochs = PEFT_EPOCHS[kind] if name in PEFT_TYPES else EPOCHS
+            epochs = VIRTUAL_EPOCHS if attached.method.num_virtual_tokens() else epochs
+            learn(attached, TEXTS, TARGETS, epochs, BATCH).weights.settle()
             self.pairs[name, kind] = Trained(attached, before, attached.loss(TEXTS, TARGETS), attached.logits(UNSEEN))
         return self.pairs[name, kind]
 

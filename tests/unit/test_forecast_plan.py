@@ -14,13 +14,15 @@ from tests.support.studies import tuneoff, write_rows, write_study
 from tuneoff import Study
 from tuneoff.cli.planning import outlook_json, planning_text
 from tuneoff.errors import BackboneError, RefusedError
-from tuneoff.forecast import GPUS, Rates, compare, find_gpu, probe, speed_of
+from tuneoff.forecast import GPUS, Rates, Target, compare, find_gpu, probe, speed_of
 from tuneoff.forecast.fitting import Fit
 from tuneoff.forecast.measured import measure
+from tuneoff.forecast.target import CONTEXT
 from tuneoff.forecast.work import Operations, WorkLog
 from tuneoff.forecast.workload import Part, estimated_lengths, evaluation_parts, steps_of
-from tuneoff.run import Outlook, Plan, look_ahead
-from tuneoff.strings import choose
+from tuneoff.run import Outlook, Plan, keep_outlook, kept_outlook, look_ahead
+from tuneoff.run.admission import admit
+from tuneoff.strings import choose, say
 
 #: A device that multiplies, moves and starts at plain rates.
 PLAIN = Rates(half_flops=2e12, single_flops=1e12, bytes=1e11, dear_bytes=1e10, launch=0.0, overlaps=False)
@@ -208,6 +210,47 @@ def test_from_the_command_line_and_without_a_network(study: Path) -> None:
     assert "T4" in wrong.stderr
 
 
+# What a run does about it
+
+
+def offered(folder: Path, usable: int, *overrides: str) -> dict[str, Any]:
+    """Admissions to a GPU with so much room, by method."""
+    small = [
+        "backbone=klue/roberta-small",
+        "methods=[majority, full, lora]",
+        "seeds=1",
+        "train.batch_size=32",
+        "train.max_length=64",
+        "train.precision=auto",
+    ]
+    plan = Study.load(folder, [*small, *overrides]).sketch()
+    names = {trial.name: trial.method for trial in plan.trials}
+    target = Target("a small GPU", "cuda", True, (8, 0), usable + CONTEXT)
+    return {names[name]: admission for name, admission in admit(plan, target).items()}
+
+
+def test_a_trial_that_does_not_fit_is_shrunk_or_refused(study: Path) -> None:
+    # LoRA's frozen weights are some 140 MB in bf16; full fine-tuning has 22 bytes for each of 68 million, less for unused words.
+    lots = offered(study, 8 << 30)
+    assert lots == {}
+    some = offered(study, 300 << 20)
+    assert some["lora"].micro_batch in (1, 2, 4, 8, 16)
+    assert some["lora"].refusal is None
+    assert some["full"].refusal["key"] == "forecast.refused_too_large"
+    assert set(some) == {"lora", "full"}
+    strict = offered(study, 300 << 20, "fit=refuse")
+    assert strict["lora"].micro_batch is None
+    assert strict["lora"].refusal["facts"]["rows"] == some["lora"].micro_batch
+    for admission in (strict["lora"], strict["full"]):
+        for lang in ("en", "ko"):
+            assert "a small GPU" in say(admission.refusal["key"], lang, **admission.refusal["facts"])
+    assert offered(study, 300 << 20, "fit=try") == {}
+
+
+def test_small_models_are_not_looked_at(study: Path) -> None:
+    assert admit(Study.load(study).sketch()) == {}
+
+
 # Measuring, and comparing
 
 
@@ -240,6 +283,20 @@ def test_on_a_cpu_resident_memory_is_compared_and_nothing_else() -> None:
     peak = {"bytes": 150, "counter": "peak_rss_above_start", "reserved_bytes": None}
     found = compare(forecast(), {"memory": {"train": peak, "evaluate": {"bytes": None, "counter": "not_measured"}}, "phases": {}})
     assert [(one.quantity, one.off_percent) for one in found] == [("train_held", 0.0)]
+
+
+def test_forecasts_are_kept_by_the_key_of_their_trial(planned: tuple[Plan, Outlook]) -> None:
+    plan, outlook = planned
+    folder = plan.study.folder
+    assert kept_outlook(folder) == {}
+    keep_outlook(plan, outlook)
+    kept = kept_outlook(folder)
+    lora = next(method for method in plan.methods if method.label == "lora")
+    assert {trial.key for trial in lora.trials} < set(kept)
+    assert all(stage.key in kept for stage in plan.stages)
+    peak = {"bytes": outlook.methods["lora"].forecast.train.held, "counter": "peak_rss_above_start", "reserved_bytes": None}
+    found = compare(kept[lora.trials[0].key], {"memory": {"train": peak}, "phases": {"train": 1e9}})
+    assert [(one.quantity, round(one.off_percent)) for one in found] == [("train_held", 0), ("train_seconds", -100)]
 
 
 def test_a_fit_says_whether_there_is_a_way() -> None:

@@ -72,9 +72,9 @@ def plan(
 ) -> None:
     """List the trials with exact parameter counts, and forecast their memory and time; nothing is downloaded."""
     from tuneoff.cli.planning import outlook_json, planning_text
-    from tuneoff.errors import UsageError
+    from tuneoff.errors import StorageError, UsageError
     from tuneoff.forecast import find_gpu
-    from tuneoff.run import look_ahead, measure_trials
+    from tuneoff.run import keep_outlook, look_ahead, measure_trials
     from tuneoff.study import Study
 
     if gpu and measure:
@@ -87,6 +87,11 @@ def plan(
     talk.note(say("forecast.working", count=len(made.methods)))
     outlook = look_ahead(made, wanted)
     measured = measure_trials(outlook) if measure else {}
+    if gpu is None and backbone is None:
+        try:
+            keep_outlook(made, outlook)
+        except StorageError as error:
+            talk.note(error.text())
     values = {
         "study": made.study.spec.study,
         "backbone": made.resolved.as_dict() if made.resolved else None,

@@ -33,7 +33,7 @@ class Pissa(PeftMethod):
     """
 
     Config = PissaParameters
-    learning_rates = LearningRates(5e-6, 5e-3, {384: 5e-4, 768: 2e-4, 1024: 1e-4, 4096: 2e-5})
+    learning_rates = LearningRates(5e-6, 5e-3, {384: 1e-3, 768: 3e-4, 1024: 1e-4, 4096: 2e-5})
     head_learning_rates = LearningRates(1e-5, 1e-2, {384: 1e-3, 768: 1e-3, 1024: 5e-4, 4096: 1e-4})
     facts = MethodFacts(
         title={"en": "PiSSA", "ko": "PiSSA"},

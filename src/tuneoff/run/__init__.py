@@ -1,7 +1,7 @@
 """Plan → processes → records."""
 
 from tuneoff.run.artefact import Predictor
-from tuneoff.run.outlook import MeasuredTrial, Outlook, Range, TrialOutlook, look_ahead, measure_trials
+from tuneoff.run.outlook import MeasuredTrial, Outlook, Range, TrialOutlook, keep_outlook, kept_outlook, look_ahead, measure_trials
 from tuneoff.run.planner import Plan, PlannedMethod, make_plan
 from tuneoff.run.runner import Listener, Progress, StoppedError, run_plan
 
@@ -16,6 +16,8 @@ __all__ = [
     "Range",
     "StoppedError",
     "TrialOutlook",
+    "keep_outlook",
+    "kept_outlook",
     "look_ahead",
     "make_plan",
     "measure_trials",

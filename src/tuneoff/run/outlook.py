@@ -1,6 +1,7 @@
 """A plan → what its trials will need: memory, time, and which devices they fit. Nothing is loaded, nothing trains."""
 
 import gc
+import json
 import multiprocessing
 import os
 import sys
@@ -9,12 +10,14 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
 from tuneoff.data import tokenise
+from tuneoff.data.files import publish
 from tuneoff.forecast import GPUS, Case, Fit, Gpu, Speed, Target, TrialForecast, Workload, probe, speed_of, this_device
 from tuneoff.forecast.measured import Measured, measure
 from tuneoff.forecast.scene import Part
@@ -26,6 +29,8 @@ from tuneoff.run.processes import context
 from tuneoff.spec import SearchSpec
 from tuneoff.train.pretrain import HELD_OUT
 
+T = TypeVar("T")
+FORECASTS = Path("results") / "forecasts.json"
 SPLITS, CORPUS, PRETRAINING = ("train", "validation", "test"), "corpus", "pretrain"
 
 
@@ -230,8 +235,8 @@ def look_ahead(plan: Plan, gpu: Gpu | None = None) -> Outlook:
         plan: from :func:`~tuneoff.run.planner.make_plan`.
         gpu: the device to forecast for; without one, this machine's, and which GPUs of the table would do.
     """
-    target = gpu.target if gpu else this_device()
-    speed = speed_of(gpu) if gpu else probe(torch.device("cuda" if target.kind == "cuda" else "cpu"))
+    target = gpu.target if gpu else device_here()
+    speed = speed_of(gpu) if gpu else _apart(probe, torch.device(target.kind))
     if plan.facts is None:
         return Outlook(target, speed, {}, None, True, NOTHING)
     rows = read_rows(plan)
@@ -251,6 +256,38 @@ def _identity(case: Case) -> str:
         return PRETRAINING
     config = case.method.config.model_dump_json(exclude={"learning_rate", "head_learning_rate"})
     return f"{case.method.name} {case.epochs} {config}"
+
+
+def device_here() -> Target:
+    """This machine's device."""
+    return _apart(this_device)
+
+
+def _apart(ask: Callable[..., T], *arguments: Any) -> T:
+    """What only a process that opens a GPU can tell is told by another one: an opened GPU costs memory until the end."""
+    if not torch.cuda.is_available():
+        return ask(*arguments)
+    with ProcessPoolExecutor(1, context()) as pool:
+        return pool.submit(ask, *arguments).result()
+
+
+def fits_on(plan: Plan, target: Target) -> dict[str, Fit]:
+    """Whether each trial and stage of a plan fits a device, by its name; baselines and what is unsupported are left out."""
+    cases = cases_of(plan, read_rows(plan))
+    unique = {_identity(case): case for case in cases.values()}
+    fits = dict(zip(unique, _each(partial(_fit, target), list(unique.values())), strict=True))
+    found: dict[str, Fit] = {}
+    for method in plan.methods:
+        if method.label in cases:
+            trials = [*method.trials, *([method.search] if method.search else [])]
+            found |= {trial.name: fits[_identity(cases[method.label])] for trial in trials}
+    if PRETRAINING in cases:
+        found |= {stage.name: fits[PRETRAINING] for stage in plan.stages if stage.stage == "pretrain"}
+    return found
+
+
+def _fit(target: Target, case: Case) -> Fit:
+    return case.fit(target)
 
 
 def _look(target: Target, speed: Speed, gpus: Sequence[Gpu], case: Case) -> TrialOutlook:
@@ -287,13 +324,40 @@ def _search_share(search: SearchSpec) -> float:
     return trainings
 
 
-def _each(look: Callable[[Case], TrialOutlook], cases: list[Case]) -> list[TrialOutlook]:
+def _each(look: Callable[[Case], T], cases: list[Case]) -> list[T]:
     """One after the other, or side by side in forked processes where that is safe and worth it."""
     workers = min(len(cases), len(os.sched_getaffinity(0)) if sys.platform == "linux" else 1)
     if workers < 2 or torch.cuda.is_initialized():
         return list(map(look, cases))
     with ProcessPoolExecutor(workers, multiprocessing.get_context("fork"), _begin) as pool:
         return list(pool.map(look, cases))
+
+
+def keep_outlook(plan: Plan, outlook: Outlook) -> None:
+    """Put the forecast of every trial and stage beside the records, by its key, to be compared with them.
+
+    Raises:
+        StorageError: the study folder cannot be written.
+    """
+    by_key = {
+        trial.key: outlook.methods[method.label] for method in plan.methods if method.label in outlook.methods for trial in method.trials
+    }
+    if outlook.pretraining is not None:
+        by_key |= {stage.key: outlook.pretraining for stage in plan.stages if stage.stage == "pretrain"}
+    content = json.dumps({key: row.as_dict() for key, row in by_key.items()}, indent=1).encode()
+    publish(plan.study.folder / FORECASTS, lambda temporary: temporary.write_bytes(content))
+
+
+def kept_outlook(folder: Path) -> dict[str, Any]:
+    """Forecasts that were kept in a study's folder, by the key of the trial; empty where there are none.
+
+    With a record's ``trial["key"]`` this gives what :func:`tuneoff.forecast.compare` takes.
+    """
+    try:
+        values: dict[str, Any] = json.loads((folder / FORECASTS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return values
 
 
 def measure_trials(outlook: Outlook) -> dict[str, MeasuredTrial]:

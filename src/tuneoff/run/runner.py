@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any
 
 from tuneoff.data import save_prepared
+from tuneoff.run.admission import Admission, admit
 from tuneoff.run.job import ARTEFACT, RESULT, VERIFY, Job, Rates, last_point, read_result
 from tuneoff.run.planner import Plan, tokens_cache
 from tuneoff.run.processes import run_in_child, start, verify_in_child
@@ -85,6 +86,7 @@ def run_plan(plan: Plan, store: Store, listener: Listener, threads: int | None =
     store.sweep()
     prepared = save_prepared(plan.splits, tokens_cache(plan.study.folder))
     unsupported = {trial.name: method.unsupported for method in plan.methods if method.unsupported for trial in method.trials}
+    admissions = admit(plan)
     progress = Progress(len(plan.trials))
     with _signals() as stop:
         for trial in plan.trials:
@@ -105,12 +107,13 @@ def run_plan(plan: Plan, store: Store, listener: Listener, threads: int | None =
             try:
                 if not store.is_open(trial.name) and not supported_now:
                     continue
+                admission = admissions.get(trial.name, Admission())
                 if reason := unsupported.get(trial.name):
-                    number, _ = store.new_attempt(trial.name)
-                    record = _record(plan, trial, {"state": "unsupported", "error": {"key": reason, "facts": {}}}, time.time(), 0.0)
-                    store.publish(trial.name, number, record)
+                    record = _untried(plan, store, trial, {"state": "unsupported", "error": {"key": reason, "facts": {}}})
+                elif admission.refusal:
+                    record = _untried(plan, store, trial, {"state": "oom", "error": admission.refusal})
                 else:
-                    record = _attempts(plan, store, trial, prepared, claim, progress, listener, stop, threads)
+                    record = _attempts(plan, store, trial, prepared, claim, progress, listener, stop, threads, admission.micro_batch)
             finally:
                 claim.release()
             if record["state"] == "complete":
@@ -123,6 +126,14 @@ def run_plan(plan: Plan, store: Store, listener: Listener, threads: int | None =
     return progress
 
 
+def _untried(plan: Plan, store: Store, trial: TrialSpec, result: dict[str, Any]) -> dict[str, Any]:
+    """The record of a trial that is known to be of no use."""
+    number, _ = store.new_attempt(trial.name)
+    record = _record(plan, trial, result, time.time(), 0.0)
+    store.publish(trial.name, number, record)
+    return record
+
+
 def _attempts(
     plan: Plan,
     store: Store,
@@ -133,6 +144,7 @@ def _attempts(
     listener: Listener,
     stop: "_Stop",
     threads: int | None,
+    micro_batch: int | None,
 ) -> dict[str, Any]:
     """Run a trial until it ends by itself, at most ``1 + RETRIES`` times."""
     record: dict[str, Any] = {}
@@ -158,6 +170,7 @@ def _attempts(
                 plan.study.spec.data.text_columns,
                 pretrained_name,
                 rates_of(trial, found["search"][1].record if "search" in found else None),
+                micro_batch=micro_batch,
                 threads=threads,
             )
             result = _process(job, claim, progress, listener, stop)

@@ -225,6 +225,7 @@ class StudySpec(Frozen):
     data: DataSpec
     methods: tuple[Annotated[MethodEntry, BeforeValidator(_as_entry)], ...] = Field(min_length=1)
     seeds: int = Field(default=3, ge=1, le=1000)
+    fit: Literal["auto", "refuse", "try"] = "auto"
     train: TrainSpec = TrainSpec()
     pretrain: PretrainSpec = PretrainSpec()
     tuning: TuningSpec = TuningSpec()
