@@ -57,7 +57,7 @@ ROOT = Path(__file__).parents[2]
 #: Trained to the end, saved, reloaded, merged.
 DEEPLY = ("bert", "roberta", "llama")
 #: The types of PEFT are many: one encoder and one decoder of one block; on the encoder alone what does not depend on it.
-PEFT_ENCODER, PEFT_DECODER = PEFT_KINDS = ("bert", "llama")
+PEFT_ENCODER, PEFT_DECODER = PEFT_KINDS = ("roberta", "llama")
 PEFT_TYPES = [f"peft:{kind}" for kind in peft_types()]
 OWN_METHODS = [name for name in method_names() if issubclass(method_class(name), Method) and name != "peft"]
 BACKBONE_METHODS = [*OWN_METHODS, *PEFT_TYPES]
@@ -81,15 +81,16 @@ REFUSED = {
 #: 18 methods on 11 architectures less the 8 refusals, and on the 3 of the whole contract less the one refusal among them.
 EXPECTED_PAIRS, EXPECTED_DEEP_PAIRS = 190, 53
 #: Types of PEFT 0.21.2 that work on an encoder and on a decoder.
-EXPECTED_PEFT = {"bert": 37, "llama": 37}
-#: Declared by PEFT and read by nothing here: what would carry the shadow on behind the last block, and to a loss of its own.
-IDLE = {"SHADOW": ("layers.0.shadow_update_", "shadow_head")}
+EXPECTED_PEFT = {"roberta": 37, "llama": 37}
+#: Declared by PEFT and without effect here: what would carry the shadow on behind the last block, and to a loss of its own; a
+#: bias of the keys, which shifts all scores of a query alike.
+IDLE = {"SHADOW": ("layers.0.shadow_update_", "shadow_head"), "GLORA": (".key.glora_C.",)}
 #: Their prompts have no position, so that a text's own matters, which padding on the left would move; they pad on the right.
 ABSOLUTE = ("peft:ADAPTION_PROMPT",)
 
 #: Virtual tokens need many more steps than anything else.
 SHORT_EPOCHS, EPOCHS, VIRTUAL_EPOCHS, BATCH = 1, 20, 60, 8
-PEFT_EPOCHS = {"bert": 12, "llama": 6}
+PEFT_EPOCHS = {"roberta": 24, "llama": 8}
 SHORT_TEXTS, SHORT_TARGETS = toy_rows(40, seed=1)  # Five steps.
 TEXTS, TARGETS = toy_rows(24, seed=0)
 UNSEEN, _ = toy_rows(12, seed=2)

@@ -98,7 +98,7 @@ def test_what_is_refused_does_not_work_for_the_reason_given(backbones: dict[str,
 
     def try_it() -> np.ndarray:
         attached = attach(f"peft:{name}", backbone)
-        learn(attached, TEXTS, TARGETS, 10, 8)
+        learn(attached, TEXTS, TARGETS, 10, 8, rates=(method.learning_rates.high, 1e-2))
         attached.adapted.model.eval()
         rows = attached.rows(UNEVEN)
         with torch.no_grad():

@@ -96,6 +96,15 @@ def test_looking_up_asks_nobody_for_what_is_here_or_known(tmp_path: Path) -> Non
         assert config.hidden_size >= 768
 
 
+def test_a_configuration_alone_will_do(tmp_path: Path) -> None:
+    entry = known_backbone("klue/roberta-small")
+    assert entry is not None
+    entry.read_config().save_pretrained(tmp_path / "mine")
+    config, resolved = look_up("mine", tmp_path)
+    assert resolved is None
+    assert config.num_hidden_layers == 6
+
+
 def test_what_is_neither_here_nor_known_is_asked_of_the_hub_and_refused_with_the_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -63,7 +63,7 @@ def known_backbone(name: str) -> Known | None:
 
 
 def look_up(name: str, base: Path, trust_remote_code: bool = False) -> tuple[PreTrainedConfig, Resolved | None]:
-    """A backbone's configuration without its weights: of the backbone that is here, else a known one, else from the hub.
+    """A backbone's configuration without its weights: of the folder or backbone that is here, else a known one, else the hub's.
 
     Args:
         name: as in the study file.
@@ -79,10 +79,13 @@ def look_up(name: str, base: Path, trust_remote_code: bool = False) -> tuple[Pre
     entry = known_backbone(name)
     try:
         resolved = glimpse(name, base)
-    except BackboneError:
-        if entry is None:
+    except BackboneError as error:
+        if entry is not None:
+            return entry.read_config(), None
+        if error.key != "backbone.no_weights":
             raise
-        return entry.read_config(), None
+        # A folder with a configuration and nothing else will do.
+        return read_config(Resolved(name, base / name, UNSEEN, "folder"), trust_remote_code), None
     if resolved is not None:
         return read_config(resolved, trust_remote_code), resolved
     if entry is not None:

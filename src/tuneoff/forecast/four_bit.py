@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from tuneoff.forecast.operation import facts_of
+
 #: Weights that share a scale; scales that share a scale.
 BLOCK, OUTER_BLOCK = 64, 256
 
@@ -66,7 +68,7 @@ def dequantised_bytes(operation: Any, args: tuple[Any, ...]) -> int:
 
     Above a few rows bitsandbytes 0.50 takes this way on every GPU; below, its own kernels need no copy.
     """
-    if str(operation) != "bitsandbytes.gemm_4bit.default":
+    if facts_of(operation).name != "bitsandbytes::gemm_4bit":
         return 0
     inputs, _, (rows, columns) = args[:3]
     weights = int(rows * columns)

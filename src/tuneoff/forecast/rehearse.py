@@ -5,15 +5,15 @@ with given batches, what later steps carry (moments of the optimiser, a copy of 
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import nn
+from torch.optim import adam
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
 from tuneoff.backbone import BackboneFacts, classifier_config, empty_classifier
@@ -273,7 +273,7 @@ def _by_epoch(scene: Scene, steps: list[list[np.ndarray]]) -> list[list[list[np.
 def rehearse(scene: Scene, device: torch.device, watch: Watch) -> None:
     """Run the scene, on the meta device or a real one; the model is built before anything is counted."""
     perform = _pretraining if scene.pretrain is not None else _features if _frozen(scene) else _tokens
-    with _quiet(device):
+    with _fused_optimiser(device):
         perform(scene, device, watch)
 
 
@@ -282,12 +282,16 @@ def _frozen(scene: Scene) -> bool:
 
 
 @contextmanager
-def _quiet(device: torch.device) -> Iterator[None]:
+def _fused_optimiser(device: torch.device) -> Iterator[None]:
     """On the meta device torch refuses the fused optimiser before it gets to its shapes; every real device has it."""
-    with ExitStack() as stack:
-        if device.type == "meta":
-            stack.enter_context(patch("torch.optim.adam._device_dtype_check_for_fused", lambda *_: None))
+    module: Any = adam
+    check = module._device_dtype_check_for_fused
+    if device.type == "meta":
+        module._device_dtype_check_for_fused = lambda *_: None
+    try:
         yield
+    finally:
+        module._device_dtype_check_for_fused = check
 
 
 def build(scene: Scene, device: torch.device) -> Any:

@@ -117,7 +117,7 @@ TRIED: Final[Mapping[str, Tried]] = {
     "CARTRIDGE": _tokens("Cartridges", "arXiv:2506.06266", "past", checkpointing=False),
     "CPT": _everywhere("method.peft_language_model", "CPT", "arXiv:2410.17222", targets="tokens"),
     "DEFT": Tried("DEFT", "NeurIPS 2025"),
-    "DELORA": Tried("DeLoRA", "arXiv:2503.18225", VECTORS),
+    "DELORA": Tried("DeLoRA", "arXiv:2503.18225"),
     "FOURIERFT": Tried("FourierFT", "arXiv:2405.03003", COEFFICIENTS, identity=False),
     "FROD": Tried("FRoD", "doi:10.1609/aaai.v40i31.39813", VECTORS, defaults={"progressbar": False}, values=True),
     "GLORA": Tried("GLoRA", "arXiv:2306.07967"),
