@@ -154,6 +154,24 @@ def test_autocast_on_meta_is_that_of_torch() -> None:
     assert run("meta", partial(Autocast, torch.bfloat16, LOWER, frozenset())) == real
 
 
+def test_the_cache_of_casts_does_not_take_one_weight_for_another() -> None:
+    """A weight may be gone before the cache is, and another stand where it stood in memory."""
+    inputs = torch.empty(2, 4, device="meta")
+
+    def weights(width: int) -> list[nn.Parameter]:
+        return [nn.Parameter(torch.empty(width, 4, device="meta")) for _ in range(100)]
+
+    # With a graph the cast would keep its weight.
+    with torch.no_grad(), Autocast(torch.float16):
+        first = weights(8)
+        places = {id(weight) for weight in first}
+        assert all(nn.functional.linear(inputs, weight).shape == (2, 8) for weight in first)
+        del first
+        second = weights(16)
+        assert places & {id(weight) for weight in second}, "Python uses the places again, or this tests nothing"
+        assert all(nn.functional.linear(inputs, weight).shape == (2, 16) for weight in second)
+
+
 # Four bits
 
 

@@ -4,6 +4,7 @@ The lists are those of ``aten/src/ATen/autocast_mode.h``. A trainable weight is 
 one is cast each time, and its copy stays alive with the graph.
 """
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -79,7 +80,7 @@ class Autocast(TorchFunctionMode):
     def __init__(self, dtype: torch.dtype, lower: frozenset[str] = LOWER, full: frozenset[str] = FULL) -> None:
         super().__init__()
         self._dtype, self._lower, self._full = dtype, lower, full
-        self._cache: dict[int, torch.Tensor] = {}
+        self._cache: dict[int, tuple[weakref.ref[torch.Tensor], torch.Tensor]] = {}
 
     def __enter__(self) -> "Autocast":
         super().__enter__()  # type: ignore[no-untyped-call]
@@ -104,9 +105,12 @@ class Autocast(TorchFunctionMode):
             return value
         if not (value.is_leaf and value.requires_grad and value.dtype == torch.float32):
             return value.to(self._dtype)
-        if id(value) not in self._cache:
-            self._cache[id(value)] = value.to(self._dtype)
-        return self._cache[id(value)]
+        # As torch's own cache: it holds the weight weakly, for another tensor may come to stand in the place of one that is gone.
+        weight, cast = self._cache.get(id(value), (None, None))
+        if weight is None or weight() is not value:
+            cast = value.to(self._dtype)
+            self._cache[id(value)] = weakref.ref(value), cast
+        return cast
 
 
 def _to_full(value: Any) -> Any:
