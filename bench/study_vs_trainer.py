@@ -14,7 +14,6 @@ straight line through them (a trial is a fixed start and a time a step); ``--eve
 
 import argparse
 import json
-import math
 import subprocess
 import sys
 import tempfile
@@ -24,15 +23,12 @@ from pathlib import Path
 from vs_trainer import BATCH, EPOCHS, MAX_LENGTH, RATES, WARMUP, one_run, write_rows
 
 from tuneoff.run.candidates import rung_shares
+from tuneoff.spec import SearchSpec
 
 
 def lengths(trials: int, seeds: int) -> list[float]:
     """The share of a whole training of every trial of a method: the rungs of its search, then its seeds."""
-    shares, left = [], trials
-    for share in rung_shares(trials):
-        shares += [share] * left
-        left = math.ceil(left / 2)
-    return shares + [1.0] * seeds
+    return SearchSpec(candidates=((1.0, 1.0),) * trials, shares=rung_shares(trials)).lengths + [1.0] * seeds
 
 
 def trainer_seconds(folder: Path, method: str, shares: list[float], every: bool) -> float:

@@ -6,19 +6,16 @@ from hypothesis import strategies as st
 
 from tuneoff.methods import Method, choose, method_class, method_names
 from tuneoff.run.candidates import rung_shares, search_spec, spread_order
-from tuneoff.spec import MethodEntry
+from tuneoff.spec import MethodEntry, SearchSpec
 
 TRAINED = [name for name in method_names() if issubclass(method_class(name), Method) and name != "peft"]
 
 
 def cost(count: int) -> float:
     """Whole trainings that a search of so many candidates costs."""
-    total, left = 0.0, count
-    for share in rung_shares(count):
-        total += left * share
-        left = -(-left // 2)
-    assert left == 1
-    return total
+    lengths = SearchSpec(candidates=((1.0, 1.0),) * count, shares=rung_shares(count)).lengths
+    assert lengths.count(0.5) == (2 if count > 1 else 0), "the last rung is between two"
+    return sum(lengths)
 
 
 def test_four_candidates_cost_less_than_2_2_trainings() -> None:

@@ -132,6 +132,18 @@ def test_every_method_with_a_backbone_is_forecast(planned: tuple[Plan, Outlook])
         assert row.forecast.train.held > row.forecast.train.bytes > 0
 
 
+def test_a_method_that_looks_at_values_has_no_forecast_and_takes_none_away(study: Path) -> None:
+    vb_lora = "{peft: {type: VBLORA, vector_length: 16, num_vectors: 90}, as: vb}"
+    plan = Study.load(study, [f"methods=[{{lora: {{r: 2}}}}, {vb_lora}]", "seeds=1"]).sketch()
+    outlook = look_ahead(plan)
+    assert set(outlook.methods) == {"lora"}
+    assert set(outlook.unforeseen) == {"vb"}
+    assert "VB-LoRA" in outlook.unforeseen["vb"]
+    assert "! vb: " in planning_text(plan, {trial.name: "pending" for trial in plan.trials}, outlook, {})
+    # What cannot be foreseen is not refused.
+    assert admit(plan, Target("a tiny GPU", "cuda", True, (8, 0), CONTEXT + 1)).keys() == {plan.methods[0].trials[0].name}
+
+
 def test_the_study_takes_what_its_trials_take(planned: tuple[Plan, Outlook]) -> None:
     _, outlook = planned
     assert outlook.pretraining is not None

@@ -15,6 +15,7 @@ def planning_text(plan: Plan, states: dict[str, str], outlook: Outlook, measured
     parts = [plan_text(plan, states), *_notes(plan)]
     if outlook.rows:
         parts += [_forecast(plan, outlook), _gpus(outlook), *_findings(plan, outlook)]
+    parts += [_unforeseen(outlook)]
     if measured:
         parts.append(_measured(outlook, measured))
     return "\n\n".join(part for part in parts if part)
@@ -27,6 +28,12 @@ def _notes(plan: Plan) -> list[str]:
     lang = language()
     entry = known_backbone(plan.study.spec.backbone)
     return [" ".join([say("forecast.unseen", lang), *([say("forecast.gated", lang)] if entry and entry.gated else [])])]
+
+
+def _unforeseen(outlook: Outlook) -> str:
+    """Methods without a forecast, and why."""
+    said = [say("forecast.unforeseen", language(), method=label, reason=reason) for label, reason in outlook.unforeseen.items()]
+    return "\n".join(f"! {line}" for line in said)
 
 
 def _name(label: str, outlook: Outlook) -> str:
@@ -140,6 +147,7 @@ def outlook_json(plan: Plan, outlook: Outlook, measured: dict[str, MeasuredTrial
         "lengths": "tokenizer" if outlook.exact else "estimated",
         "seconds": outlook.seconds.as_dict(),
         "forecasts": {label: _row_json(plan, row) for label, row in outlook.rows.items()},
+        "unforeseen": outlook.unforeseen,
         "measured": {label: found.as_dict() for label, found in measured.items()},
     }
 

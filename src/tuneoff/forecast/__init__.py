@@ -5,6 +5,7 @@ from tuneoff.forecast.fitting import Case, Fit
 from tuneoff.forecast.forecast import TrialForecast, forecast_trial
 from tuneoff.forecast.memory import PeakForecast
 from tuneoff.forecast.parameters import Parameters, count_parameters
+from tuneoff.forecast.rehearse import UnforeseenError
 from tuneoff.forecast.speed import Speed, probe, speed_of
 from tuneoff.forecast.target import GPUS, Gpu, Target, find_gpu, this_device
 from tuneoff.forecast.work import Rates
@@ -22,6 +23,7 @@ __all__ = [
     "Speed",
     "Target",
     "TrialForecast",
+    "UnforeseenError",
     "Workload",
     "compare",
     "count_parameters",

@@ -270,11 +270,24 @@ def _by_epoch(scene: Scene, steps: list[list[np.ndarray]]) -> list[list[list[np.
     return [steps[number * each : (number + 1) * each] for number in range(epochs)]
 
 
+class UnforeseenError(Exception):
+    """A method asks for numbers, which tensors without contents do not have: VB-LoRA whether its logits are finite, for one."""
+
+
 def rehearse(scene: Scene, device: torch.device, watch: Watch) -> None:
-    """Run the scene, on the meta device or a real one; the model is built before anything is counted."""
+    """Run the scene, on the meta device or a real one; the model is built before anything is counted.
+
+    Raises:
+        UnforeseenError: on the meta device it cannot be run.
+    """
     perform = _pretraining if scene.pretrain is not None else _features if _frozen(scene) else _tokens
-    with _fused_optimiser(device):
-        perform(scene, device, watch)
+    try:
+        with _fused_optimiser(device):
+            perform(scene, device, watch)
+    except (NotImplementedError, RuntimeError) as error:
+        if device.type != "meta":
+            raise
+        raise UnforeseenError(f"{type(error).__name__}: {error}".splitlines()[0]) from error
 
 
 def _frozen(scene: Scene) -> bool:

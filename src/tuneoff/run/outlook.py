@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +18,8 @@ import torch
 
 from tuneoff.data import tokenise
 from tuneoff.data.files import publish
-from tuneoff.forecast import GPUS, Case, Fit, Gpu, Speed, Target, TrialForecast, Workload, probe, speed_of, this_device
+from tuneoff.errors import short
+from tuneoff.forecast import GPUS, Case, Fit, Gpu, Speed, Target, TrialForecast, UnforeseenError, Workload, probe, speed_of, this_device
 from tuneoff.forecast.measured import Measured, measure
 from tuneoff.forecast.scene import Part
 from tuneoff.forecast.work import Rates
@@ -26,11 +27,12 @@ from tuneoff.forecast.workload import estimated_lengths, evaluation_parts, pretr
 from tuneoff.methods import Method
 from tuneoff.run.planner import Plan
 from tuneoff.run.processes import context
-from tuneoff.spec import SearchSpec
 from tuneoff.train.pretrain import HELD_OUT
 
 T = TypeVar("T")
 FORECASTS = Path("results") / "forecasts.json"
+#: Of the reason why there is no forecast.
+SHOWN_CHARACTERS = 160
 SPLITS, CORPUS, PRETRAINING = ("train", "validation", "test"), "corpus", "pretrain"
 
 
@@ -112,6 +114,7 @@ class Outlook:
         target: the device that is asked about.
         speed: of that device.
         methods: label → its trial; methods without a backbone or that it does not support have none.
+        unforeseen: label of a method whose trial cannot be rehearsed → why.
         pretraining: the stage of continued pretraining, where there is one.
         exact: lengths of the rows are the tokenizer's.
         seconds: of all trials and stages, one after the other.
@@ -123,6 +126,7 @@ class Outlook:
     pretraining: TrialOutlook | None
     exact: bool
     seconds: Range
+    unforeseen: dict[str, str] = field(default_factory=dict)
 
     @property
     def rows(self) -> dict[str, TrialOutlook]:
@@ -245,9 +249,11 @@ def look_ahead(plan: Plan, gpu: Gpu | None = None) -> Outlook:
     unique = {identity: cases[label] for label, identity in alike.items()}
     looks = _each(partial(_look, target, speed, (gpu,) if gpu else GPUS), list(unique.values()))
     by_identity = dict(zip(unique, looks, strict=True))
-    found = {label: by_identity[identity] for label, identity in alike.items()}
+    answers = {label: by_identity[identity] for label, identity in alike.items()}
+    found = {label: answer for label, answer in answers.items() if isinstance(answer, TrialOutlook)}
+    unforeseen = {label: answer for label, answer in answers.items() if isinstance(answer, str)}
     pretraining = found.pop(PRETRAINING, None)
-    return Outlook(target, speed, found, pretraining, rows.exact, _total(plan, found, pretraining))
+    return Outlook(target, speed, found, pretraining, rows.exact, _total(plan, found, pretraining), unforeseen)
 
 
 def _identity(case: Case) -> str:
@@ -272,25 +278,37 @@ def _apart(ask: Callable[..., T], *arguments: Any) -> T:
 
 
 def fits_on(plan: Plan, target: Target) -> dict[str, Fit]:
-    """Whether each trial and stage of a plan fits a device, by its name; baselines and what is unsupported are left out."""
+    """Whether each trial and stage of a plan fits a device, by its name; what has no forecast is left out."""
     cases = cases_of(plan, read_rows(plan))
     unique = {_identity(case): case for case in cases.values()}
     fits = dict(zip(unique, _each(partial(_fit, target), list(unique.values())), strict=True))
-    found: dict[str, Fit] = {}
+    found: dict[str, Fit | None] = {}
     for method in plan.methods:
         if method.label in cases:
             trials = [*method.trials, *([method.search] if method.search else [])]
             found |= {trial.name: fits[_identity(cases[method.label])] for trial in trials}
     if PRETRAINING in cases:
         found |= {stage.name: fits[PRETRAINING] for stage in plan.stages if stage.stage == "pretrain"}
-    return found
+    return {name: fit for name, fit in found.items() if fit is not None}
 
 
-def _fit(target: Target, case: Case) -> Fit:
-    return case.fit(target)
+def _fit(target: Target, case: Case) -> Fit | None:
+    """``None`` where nothing can be foreseen: then it is tried."""
+    try:
+        return case.fit(target)
+    except UnforeseenError:
+        return None
 
 
-def _look(target: Target, speed: Speed, gpus: Sequence[Gpu], case: Case) -> TrialOutlook:
+def _look(target: Target, speed: Speed, gpus: Sequence[Gpu], case: Case) -> TrialOutlook | str:
+    """The outlook, or why there is none."""
+    try:
+        return _foreseen(target, speed, gpus, case)
+    except UnforeseenError as error:
+        return short(str(error).partition(". ")[0], SHOWN_CHARACTERS)
+
+
+def _foreseen(target: Target, speed: Speed, gpus: Sequence[Gpu], case: Case) -> TrialOutlook:
     forecast = case.on(target, timed=True)
 
     def between(seconds: Callable[[Rates], float]) -> Range:
@@ -309,19 +327,10 @@ def _total(plan: Plan, found: dict[str, TrialOutlook], pretraining: TrialOutlook
             continue
         total += outlook.duration.trial.times(len(method.trials))
         if method.search is not None and method.search.search is not None:
-            total += outlook.duration.trial.times(_search_share(method.search.search))
+            total += outlook.duration.trial.times(sum(method.search.search.lengths))
     if pretraining is not None:
         total += pretraining.duration.trial.times(sum(stage.stage == "pretrain" for stage in plan.stages))
     return total
-
-
-def _search_share(search: SearchSpec) -> float:
-    """Whole trainings that a search amounts to: every rung halves the candidates."""
-    candidates, trainings = len(search.candidates), 0.0
-    for share in search.shares:
-        trainings += candidates * share
-        candidates = -(-candidates // 2)
-    return trainings
 
 
 def _each(look: Callable[[Case], T], cases: list[Case]) -> list[T]:

@@ -14,6 +14,7 @@ from tuneoff.run.bench import Bench
 from tuneoff.run.job import CURVE, Rates
 from tuneoff.run.setting import open_setting
 from tuneoff.run.training import trained
+from tuneoff.spec import half
 from tuneoff.train import DIVERGED, collapse
 
 
@@ -29,7 +30,7 @@ def run_search(bench: Bench, method: Method) -> dict[str, Any]:
             candidates[index]["rungs"].append({"share": share} | _try(bench, method, pairs[index], share))
             bench.job.folder.joinpath(CURVE).unlink(missing_ok=True)
         left.sort(key=lambda index: _rank(candidates[index], trial.train.select), reverse=True)
-        left = left[: -(-len(left) // 2)]
+        left = left[: half(len(left))]
     order = sorted(range(len(pairs)), key=lambda i: (len(candidates[i]["rungs"]), _rank(candidates[i], trial.train.select)), reverse=True)
     seconds = bench.clock.seconds
     seconds["search"] = sum(seconds.pop(phase, 0.0) for phase in ("warmup", "train", "validate"))

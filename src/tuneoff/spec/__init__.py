@@ -14,7 +14,7 @@ from tuneoff.spec.study import (
     StudySpec,
     TrainSpec,
 )
-from tuneoff.spec.trial import SearchSpec, TrialSpec
+from tuneoff.spec.trial import SearchSpec, TrialSpec, half
 from tuneoff.spec.wrong import explain
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "TrainSpec",
     "TrialSpec",
     "explain",
+    "half",
     "load",
     "nearest",
     "validate",

@@ -10,11 +10,29 @@ from pydantic import computed_field
 from tuneoff.spec.study import Frozen, PretrainSpec, TrainSpec
 
 
+def half(candidates: int) -> int:
+    """How many candidates a rung leaves: the better half, rounded up."""
+    return -(-candidates // 2)
+
+
 class SearchSpec(Frozen):
     """Learning rates to try (of the method, of the head), and the share of a whole training of each rung of the halving."""
 
     candidates: tuple[tuple[float, float], ...]
     shares: tuple[float, ...]
+
+    @property
+    def lengths(self) -> list[float]:
+        """The share of a whole training of each training of the search, rung by rung: every rung keeps the better half.
+
+        >>> SearchSpec(candidates=((1e-4, 1e-3),) * 3, shares=(0.25, 0.5)).lengths
+        [0.25, 0.25, 0.25, 0.5, 0.5]
+        """
+        left, found = len(self.candidates), []
+        for share in self.shares:
+            found += [share] * left
+            left = half(left)
+        return found
 
 
 class TrialSpec(Frozen):
