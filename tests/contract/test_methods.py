@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -21,7 +21,6 @@ import pytest
 import torch
 from torch import nn
 from transformers import AutoConfig
-from transformers.utils import logging
 
 from tests.contract.pairs import (
     ARCHITECTURES,
@@ -159,15 +158,8 @@ class Workshop:
 
 
 @pytest.fixture(scope="module")
-def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
-    threads, talk = torch.get_num_threads(), logging.get_verbosity()
-    torch.set_num_threads(1)
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    yield Workshop(tmp_path_factory.mktemp("backbones"))
-    logging.enable_progress_bar()
-    logging.set_verbosity(talk)
-    torch.set_num_threads(threads)
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    return Workshop(tmp_path_factory.mktemp("backbones"))
 
 
 @cache

@@ -1,7 +1,6 @@
 """What single methods promise beyond the contract: where a prompt stands, what is quantised, what an artefact holds."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ import pytest
 import torch
 from torch import nn
 from transformers import AutoConfig, AutoModelForMaskedLM
-from transformers.utils import logging
 
 from tests.contract.pairs import CPU, LABELS, Attached, Backbone, attach, build, learn, make_backbone, same_bits, tensors, toy_rows
 from tuneoff.backbone import read_facts
@@ -23,18 +21,6 @@ from tuneoff.spec import MethodEntry
 
 TEXTS, TARGETS = toy_rows(16, seed=4)
 TOKENS = 5
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quiet_and_on_one_thread() -> Iterator[None]:
-    threads, talk = torch.get_num_threads(), logging.get_verbosity()
-    torch.set_num_threads(1)
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    yield
-    logging.enable_progress_bar()
-    logging.set_verbosity(talk)
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

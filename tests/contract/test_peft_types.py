@@ -5,14 +5,12 @@ refuses fails for the reason it gives, and what it does not claim does not hold.
 """
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from transformers.utils import logging
 
 from tests.contract.pairs import CPU, HEAD_SEED, Attached, Backbone, attach, build, learn, make_backbone, toy_rows
 from tuneoff.backbone import empty_classifier
@@ -32,18 +30,6 @@ TEXTS, TARGETS = toy_rows(16, seed=3)
 UNEVEN = [("loss",), ("the board",), ("cut fell " * 8,)]
 #: Logits of a few units, sums of some hundred products in fp32.
 NOISE = 1e-4
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quiet_and_on_one_thread() -> Iterator[None]:
-    threads, talk = torch.get_num_threads(), logging.get_verbosity()
-    torch.set_num_threads(1)
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    yield
-    logging.enable_progress_bar()
-    logging.set_verbosity(talk)
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -14,11 +14,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from safetensors.numpy import load_file
-from transformers.utils import logging
 
 from tests.contract.pairs import make_backbone
+from tests.support.calm import calm
 from tests.support.hub_server import ask, folder_files, serve
 from tests.support.studies import FIRMS, environment, tuneoff, write_study
 from tests.support.tiny import tiny_encoder
@@ -136,11 +135,11 @@ class Made:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
-    threads, talk = torch.get_num_threads(), logging.get_verbosity()
-    torch.set_num_threads(1)
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    home = tmp_path_factory.mktemp("export")
+    with calm():
+        yield _make(tmp_path_factory.mktemp("export"))
+
+
+def _make(home: Path) -> Made:
     made = Made(home / "exports")
     (home / "studies").mkdir()
     for kind, methods in STUDIES.items():
@@ -164,10 +163,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     # What was exported must not need what it came from.
     (home / "studies").rename(home / "elsewhere")
     made.attempts = {key: home / "elsewhere" / path.relative_to(home / "studies") for key, path in made.attempts.items()}
-    yield made
-    logging.enable_progress_bar()
-    logging.set_verbosity(talk)
-    torch.set_num_threads(threads)
+    return made
 
 
 #: Runs the card's own code in each folder, with other texts.

@@ -108,7 +108,7 @@ def load_classifier(
         raise BackboneError("backbone.pad_outside", where=resolved.name, token=pad_token_id, vocabulary=vocabulary)
     config = classifier_config(facts.config, pad_token_id)
     try:
-        with _quiet():
+        with quiet_transformers():
             model, info = AutoModelForSequenceClassification.from_pretrained(
                 resolved.folder,
                 config=config,
@@ -141,8 +141,8 @@ def load_classifier(
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Without transformers' table of missing weights and its bar: what matters of them is checked here."""
+def quiet_transformers() -> Iterator[None]:
+    """Without transformers' table of missing weights and its bars: what matters of them is checked by who loads."""
     verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()

@@ -11,8 +11,8 @@ from typing import Any, Self
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from transformers.utils import logging
 
+from tuneoff.backbone import quiet_transformers
 from tuneoff.errors import MethodError, UsageError, short
 from tuneoff.hub import SHOWN_CHARACTERS, offline
 from tuneoff.methods import Method, method_class
@@ -217,15 +217,7 @@ def fresh_folder(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without bars, tables of new heads and warnings: whether the libraries load the right model is found by comparing."""
-    verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bar:
-            logging.enable_progress_bar()
+    """Without warnings either: whether the libraries load the right model is found by comparing."""
+    with quiet_transformers(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

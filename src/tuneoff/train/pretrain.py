@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, PreTrainedModel, PreTrainedTokenizerBase
 
-from tuneoff.backbone import BackboneFacts, Resolved
+from tuneoff.backbone import BackboneFacts, Resolved, draw_missing, quiet_transformers
 from tuneoff.errors import MethodError
 from tuneoff.seeds import seed_for
 from tuneoff.train.batches import PASS_OVERHEAD, Batch, TokenRows, epoch_order, evaluation_batches, length_parts
@@ -55,13 +55,12 @@ def load_language_model(resolved: Resolved, facts: BackboneFacts, head_seed: int
     Raises:
         MethodError: transformers has no language model for this architecture.
     """
-    from tuneoff.backbone import draw_missing
-
     kind = AutoModelForMaskedLM if facts.kind == "encoder" else AutoModelForCausalLM
     try:
-        model, info = kind.from_pretrained(
-            resolved.folder, dtype=torch.float32, use_safetensors=True, local_files_only=True, output_loading_info=True
-        )
+        with quiet_transformers():
+            model, info = kind.from_pretrained(
+                resolved.folder, dtype=torch.float32, use_safetensors=True, local_files_only=True, output_loading_info=True
+            )
     except ValueError as error:
         raise MethodError("method.no_language_model", where=facts.name, architecture=facts.model_type) from error
     model.tie_weights()
