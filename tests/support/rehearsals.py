@@ -12,9 +12,10 @@ from tuneoff.forecast import this_device
 from tuneoff.forecast.four_bit import dequantised_bytes
 from tuneoff.forecast.kernels import attention, on_cpu
 from tuneoff.forecast.memory import PeakForecast, Timeline
-from tuneoff.forecast.rehearse import Watch, rehearse
+from tuneoff.forecast.rehearse import rehearse
 from tuneoff.forecast.scene import Part, Scene
 from tuneoff.forecast.storages import Storages
+from tuneoff.forecast.watch import Watch
 from tuneoff.methods import Method, method_class
 from tuneoff.spec import PretrainSpec, TrainSpec
 

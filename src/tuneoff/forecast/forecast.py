@@ -5,13 +5,15 @@ from functools import partial
 from typing import Any
 
 from tuneoff.backbone import BackboneFacts
+from tuneoff.forecast.build import META
 from tuneoff.forecast.four_bit import dequantised_bytes
 from tuneoff.forecast.kernels import accumulator_bytes, attention, on_cpu, on_gpu
 from tuneoff.forecast.memory import PeakForecast, Timeline
-from tuneoff.forecast.rehearse import META, Watch, rehearse
+from tuneoff.forecast.rehearse import rehearse
 from tuneoff.forecast.scene import Part, Scene
 from tuneoff.forecast.storages import Log, Storages
 from tuneoff.forecast.target import Target
+from tuneoff.forecast.watch import Watch
 from tuneoff.forecast.work import Operations, Rates, WorkLog
 from tuneoff.forecast.workload import Workload
 from tuneoff.methods import Method

@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 
-from tuneoff.forecast.rehearse import Watch, rehearse
+from tuneoff.forecast.rehearse import rehearse
 from tuneoff.forecast.scene import Scene
+from tuneoff.forecast.watch import Watch
 from tuneoff.measure import MemoryMeter, Peak
 
 
