@@ -10,7 +10,18 @@ from typing import Any, Literal, TypeAlias
 from tuneoff.errors import short
 
 Kind: TypeAlias = Literal[
-    "gated", "no_revision", "not_found", "bad_token", "bad_name", "forbidden", "busy", "server", "cache_failed", "offline", "failed"
+    "gated",
+    "no_revision",
+    "not_found",
+    "hidden",
+    "bad_token",
+    "bad_name",
+    "forbidden",
+    "busy",
+    "server",
+    "cache_failed",
+    "offline",
+    "failed",
 ]
 SHOWN_CHARACTERS = 300
 _STATUS: dict[int, Kind] = {401: "bad_token", 403: "forbidden", 404: "not_found", 429: "busy"}
@@ -104,7 +115,9 @@ def _answer(error: Any) -> Kind:
     if isinstance(error, RevisionNotFoundError):
         return "no_revision"
     if isinstance(error, RepositoryNotFoundError):  # Who sends no token gets 401 for a repository that does not exist.
-        return "bad_token" if status == HTTPStatus.UNAUTHORIZED and get_token() else "not_found"
+        if not get_token():
+            return "not_found"
+        return "bad_token" if status == HTTPStatus.UNAUTHORIZED else "hidden"
     return _STATUS.get(status, "server")
 
 

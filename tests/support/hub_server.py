@@ -69,6 +69,7 @@ class Request:
     host: str
     path: str
     authorised: bool
+    range: str = ""
 
 
 class HubServer:
@@ -198,7 +199,9 @@ class _Handler(BaseHTTPRequestHandler):
         hub = self.server_hub
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path = unquote(urlsplit(self.path).path).strip("/")
-        hub.requests.append(Request(self.command, self.headers.get("Host", ""), path, "Authorization" in self.headers))
+        hub.requests.append(
+            Request(self.command, self.headers.get("Host", ""), path, "Authorization" in self.headers, self.headers.get("Range", ""))
+        )
         try:
             self._route(path.split("/"), body)
         except _Answered:

@@ -155,7 +155,7 @@ TOKENS = {
 #: Which token, what is asked for: what the refusal is called.
 REFUSALS = {
     ("none", "team/none"): "backbone.not_found",
-    ("accepted", "team/none"): "backbone.not_found",
+    ("accepted", "team/none"): "backbone.hidden",
     ("none", "team/private"): "backbone.not_found",
     ("none", "team/gated"): "backbone.gated",
     ("accepted", "team/gated"): "backbone.gated",
@@ -291,7 +291,13 @@ def test_weights_that_are_cut_on_the_hub_are_refused(hub: HubServer, model: Path
 
 def test_a_repositorys_own_code_comes_only_when_asked_for(hub: HubServer, model: Path, tmp_path: Path) -> None:
     hub.add(KEY, folder_files(model) | {"own.py": b"raise SystemExit('ran')"})
-    plain, trusted = (resolve(hub, NAME, tmp_path / home, *options) for home, options in (("a", []), ("b", ["trust"])))
+    commit = hub.repositories[KEY].names["main"]
+    plain = resolve(hub, NAME, tmp_path / "a")
+    for name in (NAME, f"{NAME}@main", f"{NAME}@{commit[:12]}"):
+        refused = resolve(hub, name, tmp_path / "b", "trust")
+        assert refused["key"] == "backbone.unpinned_code"
+        assert all("@" in text for text in refused["text"])
+    trusted = resolve(hub, f"{NAME}@{commit}", tmp_path / "b", "trust")
     assert not (Path(plain["folder"]) / "own.py").exists()
     assert (Path(trusted["folder"]) / "own.py").exists()
 

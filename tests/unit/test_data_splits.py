@@ -123,6 +123,7 @@ def test_no_limit_keeps_all_rows_in_order() -> None:
         (["1.0", "0.0"], ["0.0", "1.0"]),
         (["1", "01"], ["01", "1"]),
         (["긍정", "부정", "긍정"], ["긍정", "부정"]),
+        (["2", "9" * 6000], ["2", "9" * 6000]),
     ],
 )
 def test_labels_are_ordered_as_people_count(labels: list[str], order: list[str]) -> None:
@@ -156,7 +157,8 @@ def two(one: str, other: str) -> list[tuple[str, str]]:
     return [(f"row {i}", (one, other)[i % 2]) for i in range(10)]
 
 
-MANY = [(f"text {i}", "abc"[i % 3]) for i in range(300)]
+#: No two are nearly the same.
+MANY = [(f"{i * 7919} text", "abc"[i % 3]) for i in range(300)]
 
 
 def test_one_file_is_split_by_the_shares_asked_for(tmp_path: Path) -> None:

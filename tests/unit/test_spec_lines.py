@@ -83,6 +83,7 @@ WRONG = [
     ('a: "\\ud800"', "study.yaml:1:4", "half a character"),
     ("a: 1\n---\nb: 2\n", "study.yaml:2:1", "another document"),
     ("a: " + "9" * 5000, "study.yaml:1:1", "not readable"),
+    ("[" * 3000, "study.yaml:1:1", "levels deep"),
 ]
 
 

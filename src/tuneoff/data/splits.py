@@ -4,7 +4,7 @@ import hashlib
 import json
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -18,6 +18,8 @@ from tuneoff.spec import DataSpec, nearest
 SPLITS = ("train", "validation", "test")
 SHOWN_LINES = 5
 SHOWN_LABELS = 10
+#: Digits of a label that is a number to anybody; Python reads no more than 4,300.
+LONGEST_NUMBER = 100
 
 
 @dataclass(frozen=True)
@@ -102,8 +104,8 @@ def duplicate_key(text: tuple[str, ...]) -> str:
     return parts[0] if len(parts) == 1 else "\x1e".join(parts)
 
 
-def stratified_pick(rows: Rows, count: int, seed: int) -> tuple[list[int], list[int]]:
-    """Choose about ``count`` rows, each label in its share, rows of the same text together.
+def stratified_pick(rows: Rows, count: int, seed: int, together: Sequence[Hashable] | None = None) -> tuple[list[int], list[int]]:
+    """Choose about ``count`` rows, each label in its share, rows of a group together.
 
     No label loses its last row to the choice: training must know every label that is to be judged.
 
@@ -111,6 +113,7 @@ def stratified_pick(rows: Rows, count: int, seed: int) -> tuple[list[int], list[
         rows: what to choose from.
         count: number of rows to choose.
         seed: same seed, same choice.
+        together: the group of each row; without, rows of the same text are one.
 
     Returns:
         Row numbers chosen and left, each in file order.
@@ -124,7 +127,7 @@ def stratified_pick(rows: Rows, count: int, seed: int) -> tuple[list[int], list[
         left.subtract(going)
         return True
 
-    chosen = set(_pick(_groups(rows), count, seed, may_go, at_least=0))
+    chosen = set(_pick(_groups(rows, together), count, seed, may_go, at_least=0))
     return sorted(chosen), [i for i in range(len(rows)) if i not in chosen]
 
 
@@ -135,13 +138,13 @@ def limited(rows: Rows, limit: int | None, seed: int) -> Rows:
     return rows.take(sorted(_pick(_groups(rows), limit, seed, lambda members: True, at_least=1)))
 
 
-def _groups(rows: Rows) -> dict[str, list[list[int]]]:
-    """Row numbers of each text, by the text's (most common) label."""
-    by_text: dict[str, list[int]] = defaultdict(list)
-    for number, text in enumerate(rows.texts):
-        by_text[duplicate_key(text)].append(number)
+def _groups(rows: Rows, together: Sequence[Hashable] | None = None) -> dict[str, list[list[int]]]:
+    """Row numbers of each group, by the group's (most common) label."""
+    grouped: dict[Hashable, list[int]] = defaultdict(list)
+    for number, group in enumerate(map(duplicate_key, rows.texts) if together is None else together):
+        grouped[group].append(number)
     by_label: dict[str, list[list[int]]] = defaultdict(list)
-    for members in by_text.values():
+    for members in grouped.values():
         labels = [rows.labels[i] for i in members]
         by_label[labels[0] if len(labels) == 1 else Counter(labels).most_common(1)[0][0]].append(members)
     return by_label
@@ -190,7 +193,7 @@ def _quotas(sizes: dict[str, int], count: int, at_least: int) -> dict[str, int]:
 def label_order(labels: Sequence[str]) -> list[str]:
     """Distinct labels: whole numbers by value, anything else by text."""
     distinct = set(labels)
-    if all(label.removeprefix("-").isdecimal() for label in distinct):
+    if all(label.removeprefix("-").isdecimal() and len(label) <= LONGEST_NUMBER for label in distinct):
         return sorted(distinct, key=lambda label: (int(label), label))
     return sorted(distinct)
 

@@ -6,6 +6,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -220,9 +221,12 @@ def _sheet_values(path: Path) -> list[Sequence[object]]:
         with path.open("rb") as stream:
             book = load_workbook(stream, read_only=True, data_only=True)
             try:
-                return list(book.worksheets[0].iter_rows(values_only=True))
+                rows = list(islice(book.worksheets[0].iter_rows(values_only=True), MOST_ROWS + 1))
             finally:
                 book.close()
+    if len(rows) > MOST_ROWS:  # openpyxl makes up every row before one that is numbered 99999999999.
+        raise ValueError(f"a row beyond {MOST_ROWS:,}")
+    return rows
 
 
 def _sheet_text(value: object) -> object:
@@ -250,6 +254,9 @@ class _Plain(_File):
             if line.strip():
                 gathered.add(number, [line.removesuffix("\r")])
 
+
+#: What a sheet can have.
+MOST_ROWS: Final = 1_048_576
 
 READERS: Final[dict[str, Callable[[Path, str, str], _File]]] = {
     ".csv": partial(_Delimited, delimiter=","),

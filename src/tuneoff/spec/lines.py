@@ -99,6 +99,8 @@ def parse(text: str, name: str) -> Document:
         mark = error.problem_mark or error.context_mark
         where = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else f"{name}:1:1"
         raise UsageError("study.not_yaml", where=where, problem=_explain(error.problem or error.context or "?")) from error
+    except RecursionError as error:
+        raise UsageError("study.too_deep", where=f"{name}:1:1") from error
     except ValueError as error:
         # Out of a constructor: a number too long for Python, a broken !!binary.
         raise UsageError("study.not_yaml", where=f"{name}:1:1", problem=str(error)) from error

@@ -2,6 +2,7 @@
 
 import copy
 import difflib
+import os
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,8 @@ from tuneoff.spec.units import WRITTEN
 from tuneoff.spec.wrong import explain, shown
 
 STUDY_FILE: Final = "study.yaml"
+#: What runs and reports write below a study's folder.
+WRITTEN_FOLDERS: Final = ("results", "assets", "notebooks")
 #: Looked for beside ``epochs`` by many, but each method has its own.
 LEARNING_RATES: Final = ("lr", "learning_rate", "head_learning_rate")
 
@@ -50,7 +53,24 @@ def load(path: Path, overrides: Iterable[str] = ()) -> StudyFile:
     document = read(file)
     for override in overrides:
         document = _override(document, override)
-    return StudyFile(file.resolve().parent, validate(document), document)
+    study = StudyFile(file.resolve().parent, validate(document), document)
+    _check_links(study.folder)
+    return study
+
+
+def _check_links(folder: Path) -> None:
+    """Refuse to write through links that lead out of the study: whoever made the study is not always who runs it."""
+    for name in WRITTEN_FOLDERS:
+        inside = folder / name
+        if not inside.resolve().is_relative_to(folder):
+            raise UsageError("study.link_out", where=str(inside), target=str(inside.resolve()))
+        try:
+            linked = sorted(entry.path for entry in os.scandir(inside) if entry.is_symlink())
+        except OSError:
+            continue  # Not there yet; or who writes in it will say what is wrong with it.
+        for path in linked:
+            if not Path(path).resolve().is_relative_to(folder):
+                raise UsageError("study.link_out", where=path, target=str(Path(path).resolve()))
 
 
 def validate(document: Document) -> StudySpec:
