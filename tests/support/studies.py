@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.support.tiny import tiny_encoder
 from tuneoff import Study
 
 GOOD = ("profit rose", "sales grew", "outlook raised", "orders won", "loss narrowed", "costs fell")
@@ -29,6 +28,8 @@ def write_study(folder: Path, methods: list[Any], seeds: int = 2, **more: Any) -
     folder.mkdir(parents=True, exist_ok=True)
     write_rows(folder / "rows.csv")
     if not (folder / "tiny").exists():
+        from tests.support.tiny import tiny_encoder  # Loads torch, which tests of the store alone do without.
+
         tiny_encoder(folder / "tiny")
     train = {"epochs": 2, "batch_size": 16, "max_length": 24, "precision": "fp32"} | more.pop("train", {})
     data = {"train": "rows.csv", "validation": 0.2, "test": 0.2} | more.pop("data", {})

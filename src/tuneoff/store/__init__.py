@@ -1,8 +1,8 @@
 """Records: written once, read by all. Everything else can be made again from them."""
 
+from tuneoff.faults import HOOKS, fault
 from tuneoff.store.claims import Claim
-from tuneoff.store.faults import HOOKS, fault
-from tuneoff.store.files import SCHEMA, canonical, publish_record, read_record, replace_file, storage
+from tuneoff.store.files import SCHEMA, canonical, publish_record, read_record, replace_file, storage, trouble
 from tuneoff.store.store import RETRIED, Attempt, State, Store
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "read_record",
     "replace_file",
     "storage",
+    "trouble",
 ]

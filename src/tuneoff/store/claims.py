@@ -1,65 +1,40 @@
-"""Who works on a trial: a file that only one process can create."""
+"""Who works on a trial: a file that only one process can create.
 
+No lock of the operating system is used: on some cluster file systems it is granted to everybody.
+"""
+
+import hashlib
 import json
 import os
-import socket
-import time
-from dataclasses import asdict, dataclass
+import secrets
 from pathlib import Path
 
-from tuneoff.store.faults import fault
-from tuneoff.store.files import storage
-
-#: A claim of another machine whose heartbeat is older than this is dead.
-LEASE_SECONDS = 120.0
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-
-
-@dataclass(frozen=True)
-class Owner:
-    """A process, told apart from another with the same number by boot and start time."""
-
-    host: str
-    pid: int
-    boot: str
-    started: str
-
-
-def _started(pid: int) -> str | None:
-    """Start time of a process in clock ticks, or ``None`` when there is no such process."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
-    except OSError:
-        pass
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return None
-    except PermissionError:
-        pass
-    return ""
-
-
-def this_process() -> Owner:
-    """The running process."""
-    boot = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else ""
-    return Owner(socket.gethostname(), os.getpid(), boot, _started(os.getpid()) or "")
+from tuneoff.faults import fault
+from tuneoff.store.files import make_folder, storage
+from tuneoff.store.owner import LEASE_SECONDS, is_dead, this_process
 
 
 class Claim:
-    """A claim file held by this process."""
+    """A claim file made by this process. Another may have taken it over since, if this one seemed dead."""
 
-    def __init__(self, file: Path) -> None:
-        self.file = file
+    def __init__(self, file: Path, text: str) -> None:
+        self.file, self.text = file, text
 
-    def heartbeat(self) -> None:
-        """Show that the owner is alive."""
+    def heartbeat(self) -> bool:
+        """Show that the owner is alive; returns whether the claim is still this one's."""
         with storage(self.file):
+            if _text(self.file) != self.text:
+                return False
             os.utime(self.file)
+        return True
 
     def release(self) -> None:
-        """Give the trial back."""
-        self.file.unlink(missing_ok=True)
+        """Give the trial back; a claim that another process took over stays."""
+        try:
+            if _text(self.file) == self.text:
+                self.file.unlink()
+        except OSError:
+            pass  # Gone with its folder, or the disk refuses: this process will be dead soon, and its claim with it.
 
 
 def try_claim(file: Path) -> Claim | None:
@@ -69,42 +44,64 @@ def try_claim(file: Path) -> Claim | None:
         StorageError: the folder cannot be written.
     """
     with storage(file):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        for _ in range(2):
-            try:
-                handle = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
-            except FileExistsError:
-                if not is_dead(file):
-                    return None
-                # Only one of several takers can rename the dead claim away.
-                grave = file.with_name(f".{file.name}.{os.getpid()}.part")
-                try:
-                    os.rename(file, grave)
-                except FileNotFoundError:
-                    continue
-                grave.unlink()
-                continue
-            with os.fdopen(handle, "w") as stream:
-                json.dump(asdict(this_process()), stream)
+        make_folder(file.parent)
+        claim = _acquire(file)
+        if claim:
             fault("claim")
-            return Claim(file)
+        return claim
+
+
+def bury(file: Path) -> bool:
+    """Remove the claim of a dead owner; ``False`` when it lives, or another process is at it.
+
+    Looking and removing are two steps, between which another process may have buried the dead one and claimed the trial. So
+    whoever removes a claim first claims the right to remove this very one, by a name that follows from its content.
+    """
+    text = _text(file)
+    if text is None:
+        return True
+    if not is_dead(file):
+        return False
+    right = _acquire(file.with_name(f"{file.name}.{hashlib.sha256(text.encode()).hexdigest()[:12]}"))
+    if right is None:
+        return False
+    try:
+        if _text(file) == text:
+            file.unlink()
+    finally:
+        right.release()
+    return True
+
+
+def _acquire(file: Path) -> Claim | None:
+    text = json.dumps(json.loads(this_process().text()) | {"nonce": secrets.token_hex(8)})
+    for _ in range(2):
+        if _create(file, text):
+            return Claim(file, text)
+        if not bury(file):
+            return None
     return None
 
 
-def is_dead(file: Path) -> bool:
-    """Whether a claim's owner is gone: at once for this machine, after the lease for another."""
+def _create(file: Path, text: str) -> bool:
     try:
-        owner = Owner(**json.loads(file.read_text()))
-        age = time.time() - file.stat().st_mtime
+        handle = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+    except FileExistsError:
+        return False
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+    except OSError:
+        file.unlink(missing_ok=True)
+        raise
+    return True
+
+
+def _text(file: Path) -> str | None:
+    try:
+        return file.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
-        return True
-    except (ValueError, TypeError):
-        # Being written, or cut by a kill between creating and writing.
-        return time.time() - file.stat().st_mtime > 1.0
-    here = this_process()
-    if owner.host != here.host:
-        return age > LEASE_SECONDS
-    if owner.boot != here.boot:
-        return True
-    started = _started(owner.pid)
-    return started is None or (bool(started) and started != owner.started)
+        return None
+
+
+__all__ = ["LEASE_SECONDS", "Claim", "bury", "is_dead", "this_process", "try_claim"]

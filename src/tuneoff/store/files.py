@@ -1,31 +1,95 @@
-"""Whole files or none: publishing, checksums, quarantine."""
+"""Whole files or none: publishing, checksums, what a power cut leaves, quarantine."""
 
+import errno
 import hashlib
 import json
 import os
+import re
+import secrets
 import shutil
-import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tuneoff.errors import StorageError
-from tuneoff.store.faults import fault
+from tuneoff.faults import fault
+from tuneoff.store.owner import LEASE_SECONDS, Owner, is_alive, this_process
 
 SCHEMA = 1
 PARTIAL = ".part"
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+#: The disk failed or turned read-only under our feet, as it does after an error of the hardware.
+_BROKEN = frozenset({errno.EROFS, errno.EIO, errno.ESTALE, errno.ENOTCONN})
+#: How Rust's libraries (safetensors, tokenizers) word the system's errors.
+_IN_WORDS = re.compile(r"(?:os error |code: )(\d+)")
+GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ENOTCONN, errno.ENODEV})
+#: What a file system without hard links answers.
+_NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EACCES, errno.EMLINK, errno.EINVAL})
 
 
 @contextmanager
-def storage(path: Path) -> Iterator[None]:
-    """Turn what the file system refuses into a :class:`StorageError` that names the path and the room left."""
+def storage(path: Path, needed: int | None = None) -> Iterator[None]:
+    """Turn what the file system refuses into a :class:`StorageError` that names the path, the bytes needed and those free.
+
+    Args:
+        path: what is being written.
+        needed: its bytes, where they are known.
+    """
     try:
         yield
     except OSError as error:
-        existing = next((p for p in (path, *path.parents) if p.exists()), Path.cwd())
-        free = shutil.disk_usage(existing).free
-        raise StorageError("store.refused", where=str(error.filename or path), reason=error.strerror or str(error), free=free) from error
+        raise _refusal(error, path, needed) from error
+    except Exception as error:
+        refused = trouble(error, path, needed)
+        if refused is None or refused is error:
+            raise
+        raise refused from error
+
+
+def trouble(error: BaseException, path: Path, needed: int | None = None) -> StorageError | None:
+    """What an error that surfaced anywhere says of the disk; ``None`` when it is about something else.
+
+    Args:
+        error: of Python, or of a library that writes by itself and puts the system's error into words.
+        path: what was being written, or the folder that is worked in.
+        needed: bytes, where they are known.
+    """
+    if isinstance(error, StorageError):
+        return error
+    if isinstance(error, OSError):
+        said = error
+    else:
+        number = next((int(number) for number in _IN_WORDS.findall(str(error))), 0)
+        said = OSError(number, os.strerror(number))
+    if said.errno in FULL or said.errno in _BROKEN:
+        return _refusal(said, path, needed)
+    if not path.exists() and not path.parent.exists():
+        return _refusal(OSError(errno.ENOENT, os.strerror(errno.ENOENT)), path)
+    return None
+
+
+def _refusal(error: OSError, path: Path, needed: int | None = None) -> StorageError:
+    """The error that a user reads."""
+    where = str(error.filename2 or error.filename or path)
+    reason = error.strerror or str(error)
+    if error.errno in FULL:
+        if needed is None:
+            return StorageError("store.full_somewhere", where=where, reason=reason, free=_free(path))
+        return StorageError("store.full", where=where, reason=reason, needed=needed, free=_free(path))
+    if error.errno in GONE:
+        return StorageError("store.gone", where=where, reason=reason)
+    return StorageError("store.refused", where=where, reason=reason)
+
+
+def _free(path: Path) -> int:
+    for folder in (path, *path.parents):
+        try:
+            return shutil.disk_usage(folder).free
+        except OSError:
+            continue
+    return 0
 
 
 def canonical(values: dict[str, Any]) -> bytes:
@@ -34,7 +98,7 @@ def canonical(values: dict[str, Any]) -> bytes:
 
 
 def publish_record(file: Path, body: dict[str, Any]) -> bool:
-    """Write an immutable record with its checksum; the first writer wins.
+    """Write an immutable record with its checksum; the first writer wins. When this returns, no power cut takes it back.
 
     Returns:
         Whether this call published it: ``False`` when it was there already.
@@ -45,7 +109,7 @@ def publish_record(file: Path, body: dict[str, Any]) -> bool:
     values = {"schema": SCHEMA, **body}
     values["checksum"] = hashlib.sha256(canonical(values)).hexdigest()
     data = json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
-    with storage(file):
+    with storage(file, len(data)):
         fault("before-write")
         temporary = _write_temporary(file, data)
         fault("after-write")
@@ -61,7 +125,7 @@ def replace_file(file: Path, data: bytes) -> None:
     Raises:
         StorageError: the disk is full, read-only or gone.
     """
-    with storage(file):
+    with storage(file, len(data)):
         temporary = _write_temporary(file, data)
         try:
             os.replace(temporary, file)
@@ -69,27 +133,75 @@ def replace_file(file: Path, data: bytes) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it so that they outlast a power cut: each new name is synced in the folder that holds it."""
+    missing = []
+    while not folder.is_dir():
+        missing.append(folder)
+        folder = folder.parent
+    for new in reversed(missing):
+        try:
+            new.mkdir()
+        except FileExistsError:
+            continue  # Another process was faster.
+        sync_folder(new.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder outlast a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # Some network file systems sync names with the server at once and know no such call.
+            raise
+    finally:
+        os.close(handle)
+
+
+def sync_tree(folder: Path) -> None:
+    """Have all files below a folder, and their names, outlast a power cut."""
+    for above, _, names in os.walk(folder):
+        for name in names:
+            handle = os.open(os.path.join(above, name), os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+        sync_folder(Path(above))
+
+
 def _write_temporary(file: Path, data: bytes) -> Path:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.", suffix=PARTIAL)
+    make_folder(file.parent)
+    temporary = file.with_name(f".{file.name}.{_tag(this_process())}.{secrets.token_hex(4)}{PARTIAL}")
+    handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(name, 0o644)
     except BaseException:
-        os.unlink(name)
+        temporary.unlink(missing_ok=True)
         raise
-    return Path(name)
+    return temporary
+
+
+def _tag(owner: Owner) -> str:
+    """A process in the name of its temporary files, so that another one leaves them alone."""
+    place = hashlib.sha256("\n".join(owner.place).encode()).hexdigest()[:8]
+    return f"{owner.pid}-{owner.started}-{place}"
 
 
 def _link(temporary: Path, file: Path) -> bool:
     try:
         os.link(temporary, file)
     except FileExistsError:
-        return False
-    except OSError:
+        # A network file system may have done it, lost the answer, and tried again.
+        if not file.samefile(temporary):
+            return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
         # No hard links here: an exclusive marker decides who is first.
         try:
             os.close(os.open(file.with_name(file.name + ".first"), os.O_CREAT | os.O_EXCL | os.O_WRONLY))
@@ -97,11 +209,7 @@ def _link(temporary: Path, file: Path) -> bool:
             return False
         os.replace(temporary, file)
     fault("after-link")
-    folder = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(file.parent)
     return True
 
 
@@ -109,11 +217,12 @@ def read_record(file: Path) -> dict[str, Any]:
     """Read a record and check it.
 
     Raises:
+        FileNotFoundError: it is not there, or not yet visible from this machine.
         ValueError: cut, changed, or of another schema; says which.
     """
     try:
         values = json.loads(file.read_bytes())
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"not JSON ({error})") from error
     if not isinstance(values, dict) or not isinstance(checksum := values.pop("checksum", None), str):
         raise ValueError("no checksum")
@@ -124,20 +233,45 @@ def read_record(file: Path) -> dict[str, Any]:
     return values
 
 
-def quarantine(file: Path, folder: Path) -> Path:
-    """Move a bad record aside, never over another, never deleted; returns where it went."""
+def quarantine(file: Path, folder: Path) -> Path | None:
+    """Move a bad record aside, never over another, never deleted; returns where it went, ``None`` if somebody was faster."""
     with storage(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        target = folder / f"{file.parent.name}.{file.name}"
-        number = 1
-        while target.exists():
-            target = folder / f"{file.parent.name}.{file.name}.{number}"
-            number += 1
-        os.replace(file, target)
-    return target
+        make_folder(folder)
+        name, number = f"{file.parent.name}.{file.name}", 0
+        while True:
+            target = folder / (f"{name}.{number}" if number else name)
+            try:
+                os.link(file, target)
+            except FileExistsError:
+                number += 1
+                continue
+            except FileNotFoundError:
+                return None
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                os.replace(file, target)
+            file.unlink(missing_ok=True)
+            sync_folder(folder)
+            return target
 
 
 def sweep(folder: Path) -> None:
-    """Remove temporary files that a killed process left behind."""
-    for leftover in folder.rglob(f".*{PARTIAL}"):
-        leftover.unlink(missing_ok=True)
+    """Remove the temporary files in a folder that a killed process left behind; those of a living one stay."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(PARTIAL) and _is_left_behind(entry):
+                Path(entry.path).unlink(missing_ok=True)
+
+
+def _is_left_behind(entry: os.DirEntry[str]) -> bool:
+    """Whether nobody writes a temporary file any more: its process is gone, or, of another machine, it was not touched for long."""
+    pid, _, rest = entry.name.split(".")[-3].partition("-") if entry.name.count(".") > 2 else ("", "", "")
+    started, _, place = rest.partition("-")
+    here = _tag(this_process()).rpartition("-")[2]
+    if pid.isdecimal() and place == here:
+        return not is_alive(int(pid), started)
+    try:
+        return time.time() - entry.stat().st_mtime > LEASE_SECONDS
+    except FileNotFoundError:
+        return False
