@@ -3,7 +3,12 @@
 import json
 from pathlib import Path
 
+import pytest
+
+from tests.support.calm import calm
+from tests.support.inline import run_inline
 from tests.support.studies import records, tuneoff, write_study
+from tuneoff import Study
 
 
 def test_loss_is_not_a_number(tmp_path: Path) -> None:
@@ -31,3 +36,16 @@ def test_constant_predictions_did_not_train(tmp_path: Path) -> None:
     assert "did not train" in tuneoff("report", folder).stdout
     readme = (folder / "README.md").read_text(encoding="utf-8")
     assert "**Full fine-tuning** has the highest mean" not in readme, "it is not ranked"
+
+
+def test_not_a_number_in_validation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One update, whose loss is a number; what it makes of the weights is none."""
+    run_inline(monkeypatch)
+    broken = {"full": {"learning_rate": 1e38, "head_learning_rate": 1e38}}
+    train = {"epochs": 1, "batch_size": 512, "warmup": 0.0, "clip": 1e30}
+    folder = write_study(tmp_path / "study", [broken], seeds=1, train=train)
+    with calm():
+        Study.load(folder).run()
+    (record,) = (json.loads(text) for text in records(folder).values())
+    assert record["state"] == "diverged"
+    assert "validation loss is not a number after step 1 of 1" in record["error"]["text"]
