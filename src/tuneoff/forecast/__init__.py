@@ -3,6 +3,7 @@
 from tuneoff.forecast.compare import Comparison, compare
 from tuneoff.forecast.fitting import Case, Fit
 from tuneoff.forecast.forecast import TrialForecast, forecast_trial
+from tuneoff.forecast.four_bit import state_tensors
 from tuneoff.forecast.memory import PeakForecast
 from tuneoff.forecast.parameters import Parameters, count_parameters
 from tuneoff.forecast.rehearse import UnforeseenError
@@ -31,5 +32,6 @@ __all__ = [
     "forecast_trial",
     "probe",
     "speed_of",
+    "state_tensors",
     "this_device",
 ]

@@ -13,7 +13,8 @@ class Comparison:
     """One quantity: bytes or seconds.
 
     Attributes:
-        quantity: ``…_allocated`` is PyTorch's own count on a GPU, ``…_held`` what the device or the process held.
+        quantity: ``…_allocated`` is PyTorch's own count on a GPU and the sum of live tensors on a CPU, ``…_held`` what the
+            device or the process held.
         low: forecast; of a time, the fast guess.
         high: forecast; of a time, the slow guess.
         measured: as recorded.
@@ -47,7 +48,7 @@ def compare(forecast: Mapping[str, Any], record: Mapping[str, Any]) -> list[Comp
         peak, expected = record["memory"].get(phase) or {}, forecast[phase]
         readings = {"allocated": peak.get("bytes"), "held": peak.get("reserved_bytes")}
         if peak.get("counter") == "peak_rss_above_start":
-            readings = {"held": peak["bytes"]}
+            readings = {"allocated": peak.get("live_bytes"), "held": peak["bytes"]}
         for name, measured in readings.items():
             if measured:
                 value = float(expected["bytes" if name == "allocated" else "held"])

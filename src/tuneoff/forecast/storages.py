@@ -4,16 +4,15 @@ On the meta device operations compute shapes only, so that a training step of an
 program would read off its numbers there is answered here: see :meth:`Storages._answer`.
 """
 
-import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from tuneoff.forecast.operation import facts_of
 from tuneoff.forecast.shapes import compute
+from tuneoff.measure.live import LiveStorages
 
 aten = torch.ops.aten
 
@@ -33,7 +32,7 @@ class Log:
         self.marks.append((len(self.events), name))
 
 
-class Storages(TorchDispatchMode):
+class Storages(LiveStorages):
     """While active, logs storages of one device type; those of other devices are nobody's concern here.
 
     ``padded`` says whether the present batch has padding: on the meta device nobody can look.
@@ -54,46 +53,19 @@ class Storages(TorchDispatchMode):
         hidden: Callable[[Any, tuple[Any, ...]], int] | None = None,
         on_operation: Callable[[Any, tuple[Any, ...], Any], None] | None = None,
     ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__(device)
         self.log = Log()
-        self._device, self._chosen, self._hidden, self._on_operation = device, chosen, hidden, on_operation
+        self._chosen, self._hidden, self._on_operation = chosen, hidden, on_operation
         self._half_statistics = half_statistics
         self.padded = True
-        self._alive: dict[int, tuple[int, weakref.ref[Any]]] = {}
-        self._count = 0
 
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """Nothing is compiled here, and guarding against it would take longer than all else in this class."""
-        return False
-
-    def add(self, tensor: torch.Tensor) -> None:
-        """Log a tensor's storage unless it is known already."""
-        if tensor.device.type != self._device:
-            return
-        storage = tensor.untyped_storage()
-        key = storage._cdata
-        if key in self._alive:
-            return
-        number, size = self._count, storage.nbytes()
-        self._count += 1
+    def born(self, number: int, size: int) -> None:
+        """A birth."""
         self.log.events.append((number, size))
 
-        def end(_: Any) -> None:
-            del self._alive[key]
-            self.log.events.append((number, -size))
-
-        self._alive[key] = number, weakref.ref(storage, end)
-
-    def number(self, tensor: torch.Tensor) -> int | None:
-        """The number of a tensor's storage in the log, ``None`` where it was never seen."""
-        found = self._alive.get(tensor.untyped_storage()._cdata)
-        return None if found is None else found[0]
-
-    def add_all(self, tensors: Iterable[torch.Tensor]) -> None:
-        """Log tensors that were there before."""
-        for tensor in tensors:
-            self.add(tensor)
+    def ended(self, number: int, size: int) -> None:
+        """An end."""
+        self.log.events.append((number, -size))
 
     def __torch_dispatch__(self, operation: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
         """Run one operation and log what it made."""
@@ -108,12 +80,7 @@ class Storages(TorchDispatchMode):
         if self._hidden is not None and (size := self._hidden(operation, args)):
             self.log.events += [(self._count, size), (self._count, -size)]
             self._count += 1
-        if isinstance(result, torch.Tensor):
-            self.add(result)
-        elif isinstance(result, list | tuple):
-            for part in result:
-                if isinstance(part, torch.Tensor):
-                    self.add(part)
+        self.notice(result)
         if self._on_operation is not None:
             self._on_operation(operation, args, result)
         return result

@@ -1,7 +1,7 @@
 """Pure readings: clocks, memory counters, quality, environment. ``None`` where not measured."""
 
 from tuneoff.measure.clock import Clock
-from tuneoff.measure.energy import Energy, EnergyMeter
+from tuneoff.measure.energy import Energy, EnergyMeter, NoEnergy, total
 from tuneoff.measure.environment import environment, package_versions
 from tuneoff.measure.latency import latency
 from tuneoff.measure.memory import MemoryMeter, Peak
@@ -13,6 +13,7 @@ __all__ = [
     "Energy",
     "EnergyMeter",
     "MemoryMeter",
+    "NoEnergy",
     "Peak",
     "Quality",
     "class_f1",
@@ -21,4 +22,5 @@ __all__ = [
     "latency",
     "package_versions",
     "score",
+    "total",
 ]

@@ -12,11 +12,19 @@ _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 @dataclass(frozen=True)
 class Peak:
-    """Highest use in bytes, by counter."""
+    """Highest use in bytes, by counter.
+
+    Attributes:
+        bytes: as ``counter`` counts.
+        counter: name of the counter.
+        reserved_bytes: of a GPU, what PyTorch held of it.
+        live_bytes: of a CPU, all live tensors in the steps that need the most, see :class:`tuneoff.measure.live.LivePeak`.
+    """
 
     bytes: int | None
     counter: str
     reserved_bytes: int | None = None
+    live_bytes: int | None = None
 
 
 class MemoryMeter:

@@ -1,7 +1,7 @@
 """Token arrays → padded batches on the device."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -12,6 +12,8 @@ from tuneoff.data import Tokens
 #: One more forward and backward pass costs about as much as so many padded tokens: kernels too small to fill the device.
 PASS_OVERHEAD = {"cpu": 200, "cuda": 8192}
 MOST_CUTS = 8
+#: The target that the loss passes over.
+IGNORED = -100
 #: Padded lengths are multiples of this, or the longest row's.
 LENGTH_STEP = 4
 #: Evaluation batches are bounded by padded tokens and rows.
@@ -20,14 +22,23 @@ EVALUATION_TOKENS, EVALUATION_ROWS = 4096, 256
 
 @dataclass
 class Batch:
-    """Inputs of a model's forward pass, class numbers, and the rows they come from."""
+    """Inputs of a model's forward pass, class numbers, and the rows they come from.
+
+    ``whole`` is how many rows there are in the batch that this is a part of, on all ranks together.
+    """
 
     inputs: dict[str, torch.Tensor]
     targets: torch.Tensor | None
     rows: np.ndarray
+    whole: int | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def uncounted(self) -> "Batch":
+        """The same inputs without anything to learn: what a rank computes where it has no rows of its own."""
+        targets = None if self.targets is None else torch.full_like(self.targets, IGNORED)
+        return replace(self, targets=targets, rows=self.rows[:0])
 
 
 class TokenRows:
@@ -97,8 +108,8 @@ AnyRows: TypeAlias = TokenRows | FeatureRows
 def epoch_order(lengths: np.ndarray, batch_size: int, generator: np.random.Generator, longest_first: bool) -> list[np.ndarray]:
     """Row numbers of each batch of an epoch, at random.
 
-    Rows are not grouped by length across batches: length goes with the label in real data, and batches of one length made
-    training unstable (``docs/decisions/0005``). Padding is saved inside a batch instead, by :func:`length_parts`.
+    Rows are not grouped by length across batches: length goes with the label in real data, so that batches of one length would
+    be batches of one class (``docs/decisions/0005``). Padding is saved inside a batch instead, by :func:`length_parts`.
 
     Args:
         lengths: tokens of each row.
@@ -142,11 +153,11 @@ def length_parts(rows: np.ndarray, lengths: np.ndarray, largest: int, overhead: 
     return parts[::-1]
 
 
-def evaluation_batches(lengths: np.ndarray) -> Iterator[np.ndarray]:
-    """All rows, longest first, in large batches of similar length."""
+def evaluation_batches(lengths: np.ndarray, tokens: int = EVALUATION_TOKENS) -> Iterator[np.ndarray]:
+    """All rows, longest first, in large batches of similar length, of at most so many padded tokens each."""
     order = np.argsort(-lengths, kind="stable")
     start = 0
     while start < len(order):
-        rows = max(1, min(EVALUATION_ROWS, EVALUATION_TOKENS // int(lengths[order[start]])))
+        rows = max(1, min(EVALUATION_ROWS, tokens // int(lengths[order[start]])))
         yield order[start : start + rows]
         start += rows

@@ -1,15 +1,19 @@
 """The objective of classification, and logits of whole splits."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from tuneoff.faults import fault
 from tuneoff.measure import score
 from tuneoff.seeds import seed_for
-from tuneoff.train.batches import PASS_OVERHEAD, AnyRows, Batch, epoch_order, evaluation_batches, length_parts
+from tuneoff.train import ranks
+from tuneoff.train.batches import PASS_OVERHEAD, AnyRows, Batch, epoch_order, evaluation_batches
+from tuneoff.train.room import ROOM
 
 
 def forward(model: nn.Module, batch: Batch) -> torch.Tensor:
@@ -21,15 +25,25 @@ def forward(model: nn.Module, batch: Batch) -> torch.Tensor:
 
 def predict(model: nn.Module, rows: AnyRows) -> np.ndarray:
     """Logits of all rows, float32 of shape [rows, classes], in the rows' order."""
+    return ROOM.fit(lambda tokens: _predict(model, rows, tokens))
+
+
+def _predict(model: nn.Module, rows: AnyRows, tokens: int) -> np.ndarray:
     model.eval()
     found: np.ndarray | None = None
     with torch.inference_mode():
-        for chosen in evaluation_batches(rows.lengths):
+        for chosen, counts in ranks.mine(list(evaluation_batches(rows.lengths, tokens))):
+            fault("evaluate", len(chosen))
             logits = forward(model, rows.batch(chosen)).cpu().numpy()
             if found is None:
-                found = np.empty((len(rows), logits.shape[1]), dtype=np.float32)
-            found[chosen] = logits
-    assert found is not None
+                found = np.zeros((len(rows), logits.shape[1]), dtype=np.float32)
+            if counts:
+                found[chosen] = logits
+        assert found is not None
+        if ranks.count() > 1:
+            everywhere = torch.from_numpy(found).to(rows.device)
+            ranks.add_up([everywhere])
+            found = everywhere.cpu().numpy()
     return found
 
 
@@ -59,17 +73,24 @@ class Classification:
         """Batches in the order that this seed gives every method."""
         generator = np.random.default_rng(seed_for("data order", self.seed, number))
         for rows in epoch_order(self.train_rows.lengths, self.batch_size, generator, longest_first=number == 0):
-            parts = length_parts(rows, self.train_rows.lengths, self.micro_batch, PASS_OVERHEAD[self.device.type])
-            yield [self.train_rows.batch(part) for part in parts]
+            yield [self._batch(part, rows) for part in self._parts(rows)]
+
+    def _parts(self, rows: np.ndarray) -> list[np.ndarray]:
+        return ranks.parts(rows, self.train_rows.lengths, self.micro_batch, PASS_OVERHEAD[self.device.type])
+
+    def _batch(self, part: np.ndarray, whole: np.ndarray) -> Batch:
+        batch = self.train_rows.batch(part) if len(part) else self.train_rows.batch(whole[:1]).uncounted()
+        return replace(batch, whole=len(whole))
 
     def loss(self, batch: Batch) -> torch.Tensor:
         """Summed cross-entropy."""
         assert batch.targets is not None
+        fault("forward", len(batch))
         return nn.functional.cross_entropy(forward(self.model, batch), batch.targets, reduction="sum")
 
     def weight(self, batches: list[Batch]) -> int:
-        """Rows of the whole batch."""
-        return sum(map(len, batches))
+        """Rows of the whole batch, other ranks' too."""
+        return batches[0].whole or sum(map(len, batches))
 
     def validate(self) -> dict[str, float]:
         """Loss, accuracy, macro-F1 and number of predicted classes of the validation rows."""

@@ -1,34 +1,41 @@
 """Features of a frozen backbone: read once per backbone, data and length, kept on disk, shared by every head."""
 
 import json
-import os
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from tuneoff.data import publish
+from tuneoff.faults import fault
 from tuneoff.train.batches import TokenRows, evaluation_batches
+from tuneoff.train.room import ROOM
 
 
 @dataclass(frozen=True)
 class FeatureCost:
-    """What reading the features cost; charged to every trial that uses them. Bytes as in ``measure.Peak``."""
+    """What reading the features cost; charged to every trial that uses them. Bytes and energy as in ``measure``."""
 
     seconds: dict[str, float]
     peak_bytes: int | None
     counter: str
+    energy: dict[str, float | None] | None = None
 
 
 def extract(encode: nn.Module, rows: TokenRows) -> torch.Tensor:
     """Features of all rows, fp32 of shape [rows, hidden], in the rows' order."""
     encode.eval()
+    return ROOM.fit(lambda tokens: _extract(encode, rows, tokens))
+
+
+def _extract(encode: nn.Module, rows: TokenRows, tokens: int) -> torch.Tensor:
     found: torch.Tensor | None = None
     with torch.inference_mode():
-        for chosen in evaluation_batches(rows.lengths):
+        for chosen in evaluation_batches(rows.lengths, tokens):
+            fault("evaluate", len(chosen))
             features = encode(**rows.batch(chosen).inputs).float().cpu()
             if found is None:
                 found = torch.empty(len(rows), features.shape[1])
@@ -39,17 +46,15 @@ def extract(encode: nn.Module, rows: TokenRows) -> torch.Tensor:
 
 def load_features(file: Path) -> tuple[dict[str, torch.Tensor], FeatureCost] | None:
     """Stored features by split and what they cost, or ``None``."""
-    if not file.exists():
-        return None
-    with safe_open(file, "pt") as stored:
-        cost = json.loads(stored.metadata()["cost"])
-        return {name: stored.get_tensor(name) for name in stored.keys()}, FeatureCost(**cost)  # noqa: SIM118 (not a dict)
+    try:
+        with safe_open(file, "pt") as stored:
+            cost = json.loads(stored.metadata()["cost"])
+            return {name: stored.get_tensor(name) for name in stored.keys()}, FeatureCost(**cost)  # noqa: SIM118 (not a dict)
+    except (FileNotFoundError, SafetensorError):
+        return None  # Not there or damaged: it is read anew.
 
 
 def save_features(file: Path, features: dict[str, torch.Tensor], cost: FeatureCost) -> None:
     """Publish features whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=file.parent, suffix=".part")
-    os.close(handle)
-    save_file(features, temporary, metadata={"cost": json.dumps(asdict(cost))})
-    os.replace(temporary, file)
+    metadata = {"cost": json.dumps(asdict(cost))}
+    publish(file, lambda temporary: save_file(features, temporary, metadata=metadata))

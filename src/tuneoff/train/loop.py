@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any, Protocol
@@ -11,35 +12,15 @@ from torch import nn
 
 from tuneoff.errors import DivergedError
 from tuneoff.measure import Clock
+from tuneoff.train import ranks
 from tuneoff.train.batches import Batch
+from tuneoff.train.schedule import AnySchedule
 from tuneoff.train.weights import Weights
 
 #: The loss is looked at this often in an epoch; between looks nothing waits for the device.
 LOOKS_PER_EPOCH = 10
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How long and how fast: a share of ``epochs`` passes, linear warm-up over a part of the steps, then linear to zero.
-
-    ``share`` below 1 is a shorter training of its own, warm-up and decay included, as a search makes it.
-    """
-
-    epochs: int
-    warmup: float
-    clip: float
-    share: float = 1.0
-
-    def steps(self, batches: int) -> int:
-        """Updates in all, when an epoch has so many batches."""
-        return max(1, int(self.share * self.epochs * batches))
-
-    def factor(self, step: int, num_steps: int) -> float:
-        """Share of the peak learning rate at a step (from 0)."""
-        ramp = math.ceil(self.warmup * num_steps)
-        if step < ramp:
-            return (step + 1) / ramp
-        return (num_steps - step) / max(1, num_steps - ramp)
+#: Steps that are no steady state: kernels are chosen in the first, moments of the optimiser are new until the second.
+WARMUP_STEPS = 2
 
 
 @dataclass(frozen=True)
@@ -87,33 +68,51 @@ class Outcome:
     best: dict[str, float] = field(default_factory=dict)
 
 
+@dataclass
+class Progress:
+    """How far a run is at the end of an epoch: epochs done, the outcome so far, and the best weights if they are not the last."""
+
+    epochs: int
+    outcome: Outcome
+    best: list[torch.Tensor] | None = None
+
+
 def fit(
     model: nn.Module,
     weights: Weights,
     objective: Objective,
-    schedule: Schedule,
+    schedule: AnySchedule,
     clock: Clock,
-    select: str = "accuracy",
+    select: str | None = "accuracy",
     on_point: Callable[[Point, int], None] = lambda point, num_steps: None,
     after_first_backward: Callable[[], None] = lambda: None,
     after_step: Callable[[int, int], None] = lambda step, num_steps: None,
     penalty: Callable[[], torch.Tensor | None] = lambda: None,
     epochs_between_validations: int = 1,
+    watch: AbstractContextManager[Any] | None = None,
+    progress: Progress | None = None,
+    after_epoch: Callable[[Progress], bool] = lambda progress: True,
 ) -> Outcome:
     """Train, validate after each epoch, and end with the weights of the best one (ties: the lower validation loss).
+
+    A run that was stopped goes on where it was: weights, optimiser and random numbers as they were, and its ``progress``.
 
     Args:
         model: in whose modes and weights training happens.
         weights: its trainable parameters.
         objective: batches, loss, validation.
         schedule: epochs, warm-up, clipping.
-        clock: charged with ``train`` and ``validate``; the first step is kept apart as ``warmup``.
-        select: the validation score that chooses the epoch.
+        clock: charged with ``train`` and ``validate``; the first two steps are kept apart as ``warmup``.
+        select: the validation score that chooses the epoch; ``None`` ends with the last one, whatever its scores.
         on_point: told of each point of the curve and the number of steps.
         after_first_backward: called once, before the first update.
         after_step: called after each update, see :meth:`Weights.step`.
         penalty: added to the loss of each update and to no curve.
         epochs_between_validations: more than 1 where an epoch costs less than a validation.
+        progress: of the same run, to go on from.
+        after_epoch: called after each validation, to save what a stop would lose; ``False`` stops here.
+        watch: entered around the steps of the warm-up, and where the best epoch's weights are first kept beside those that
+            train: by then all that a step needs has been there.
 
     Raises:
         DivergedError: the loss is not finite, with the step.
@@ -121,18 +120,25 @@ def fit(
     num_steps = schedule.steps(objective.num_batches)
     epochs = -(-num_steps // objective.num_batches)
     losses = torch.zeros(num_steps, device=weights.device)
-    outcome = Outcome(num_steps)
-    best: list[torch.Tensor] | None = None
+    done = 0 if progress is None else progress.epochs
+    outcome = Outcome(num_steps) if progress is None else progress.outcome
+    best = None if progress is None else progress.best
+    if best is None and select is not None and outcome.best_epoch and outcome.best_epoch == done < epochs:
+        best = weights.snapshot()  # A run that had ended is made longer: its last weights may stay the best.
+    outcome.steps = num_steps
     look_every = max(1, objective.num_batches // LOOKS_PER_EPOCH) if epochs < LOOKS_PER_EPOCH else objective.num_batches
-    step = seen = 0
+    step = seen = done * objective.num_batches
 
     def look(scores: dict[str, float] | None = None) -> None:
         nonlocal seen
         recent = losses[seen:step]
+        ranks.add_up([recent])
         if not bool(torch.isfinite(recent).all()):
             at = seen + int((~torch.isfinite(recent)).nonzero()[0]) + 1
             raise DivergedError("run.diverged", step=at, steps=num_steps)
         scores = scores or {}
+        if not math.isfinite(scores.get("loss", 0.0)):
+            raise DivergedError("run.diverged_validation", step=step, steps=num_steps)
         seconds = clock.seconds.get("train", 0.0) + clock.seconds.get("warmup", 0.0)
         point = Point(
             step,
@@ -147,12 +153,14 @@ def fit(
         outcome.curve.append(point)
         on_point(point, num_steps)
 
-    for epoch in range(epochs):
+    for epoch in range(done, epochs):
         model.train()
         batches = objective.epoch(epoch)
         end = min(num_steps, (epoch + 1) * objective.num_batches)
         while step < end:
-            with clock.phase("warmup" if step == 0 else "train"):
+            warming, second_epoch = step < WARMUP_STEPS, step == objective.num_batches
+            watched = watch if watch and (warming or second_epoch) else nullcontext()
+            with clock.phase("warmup" if warming else "train"), watched:
                 for micro_batches in batches:
                     weights.begin(step, num_steps)
                     total = objective.weight(micro_batches)
@@ -160,15 +168,16 @@ def fit(
                         loss = objective.loss(batch) / total
                         weights.backward(loss)
                         losses[step] += loss.detach()
+                    weights.add_up()
                     if step == 0:
                         after_first_backward()
                     if (extra := penalty()) is not None:
                         weights.backward(extra)
                     weights.step(schedule, step, num_steps, partial(after_step, step, num_steps))
                     step += 1
-                    if step in (1, end) or step % look_every == 0:
+                    if second_epoch or step in (1, WARMUP_STEPS, end) or step % look_every == 0:
                         break
-            if step < end:
+            if step < end and (step == 1 or step % look_every == 0):
                 look()
         last = epoch == epochs - 1
         if (epoch + 1) % epochs_between_validations and not last:
@@ -176,13 +185,18 @@ def fit(
         with clock.phase("validate"):
             model.eval()
             scores = objective.validate()
-            rank = (scores.get(select, 0.0), -scores.get("loss", 0.0))
-            better = not outcome.best or rank > (outcome.best.get(select, 0.0), -outcome.best.get("loss", 0.0))
-            if better:
+            if select is None or not outcome.best or _rank(scores, select) > _rank(outcome.best, select):
                 outcome.best_epoch, outcome.best = epoch + 1, scores
-                best = weights.snapshot() if scores and not last else None
+                with watch if watch and epoch == 0 else nullcontext():
+                    best = weights.snapshot() if select is not None and scores and not last else None
         look(scores)
+        if not after_epoch(Progress(epoch + 1, outcome, best)):
+            break
     if best is not None:
         weights.restore(best)
     model.eval()
     return outcome
+
+
+def _rank(scores: dict[str, float], select: str) -> tuple[float, float]:
+    return scores.get(select, 0.0), -scores.get("loss", 0.0)

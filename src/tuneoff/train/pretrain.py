@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,15 +12,19 @@ from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, PreTrainedM
 
 from tuneoff.backbone import BackboneFacts, Resolved, draw_missing, quiet_transformers
 from tuneoff.errors import MethodError
+from tuneoff.faults import fault
 from tuneoff.seeds import seed_for
-from tuneoff.train.batches import PASS_OVERHEAD, Batch, TokenRows, epoch_order, evaluation_batches, length_parts
+from tuneoff.train import ranks
+from tuneoff.train.batches import IGNORED, PASS_OVERHEAD, Batch, TokenRows, epoch_order, evaluation_batches
+from tuneoff.train.room import ROOM
 from tuneoff.train.weights import Group
 
-IGNORED = -100
 #: Of the chosen tokens, BERT's shares: 80 % become [MASK], 10 % a random piece, 10 % stay.
 MASKED, REPLACED = 0.8, 0.9
 HELD_OUT = 0.05
-
+#: Hidden words go through the head in multiples of this, filled up with spare ones that are not counted: kernels are prepared
+#: once a shape, and few shapes are met again.
+WORDS_STEP, SPARE = 32, -101
 
 #: A head that the checkpoint lacks learns alone for this share of the steps, or its first gradients would pull the backbone.
 HEAD_WARMUP = 0.2
@@ -79,12 +83,16 @@ class LanguageModelling:
 
     Args:
         model: of :func:`load_language_model`.
-        rows: of the corpus; the last 5 % are held out for the validation loss.
+        rows: of the corpus; a share of them is held out for the validation loss.
         tokenizer: for its mask token and special tokens.
         kind: encoder or decoder.
         batch_size: rows of an update.
         mask: share of tokens hidden, on an encoder.
         seed: number of the seed.
+        held_out: the share.
+        leg: batches of an "epoch", where a pass over a large corpus is too long a time without validation and checkpoint; by
+            default the whole pass. Legs follow one another through the corpus, pass after pass.
+        micro_batch: rows of one forward pass at most; by default the batch.
     """
 
     def __init__(
@@ -96,26 +104,42 @@ class LanguageModelling:
         batch_size: int,
         mask: float,
         seed: int,
+        held_out: float = HELD_OUT,
+        leg: int | None = None,
+        micro_batch: int | None = None,
     ) -> None:
         if kind == "encoder" and tokenizer.mask_token_id is None:
             raise MethodError("method.no_mask_token", where="pretrain")
         self.model, self.rows, self.kind, self.batch_size, self.mask, self.seed = model, rows, kind, batch_size, mask, seed
         self.mask_id = tokenizer.mask_token_id
+        self.micro_batch = min(micro_batch or batch_size, batch_size)
         self.special = np.array(sorted(tokenizer.all_special_ids))
         self.vocabulary = len(tokenizer)
         order = np.random.default_rng(seed_for("held out")).permutation(len(rows))
-        held = max(1, round(HELD_OUT * len(rows)))
+        held = max(1, round(held_out * len(rows)))
         self.held_out, self.chosen = order[:held], order[held:]
-        self.num_batches = -(-len(self.chosen) // batch_size)
+        self.batches_of_a_pass = -(-len(self.chosen) // batch_size)
+        self.num_batches = leg or self.batches_of_a_pass
         self._positions: torch.Tensor | None = None
         model.base_model.register_forward_hook(self._keep_positions)
 
     def epoch(self, number: int) -> Iterator[list[Batch]]:
-        """Batches with fresh hidden words in every epoch."""
-        generator = np.random.default_rng(seed_for("pretraining order", self.seed, number))
-        for rows in epoch_order(self.rows.lengths[self.chosen], self.batch_size, generator, longest_first=number == 0):
-            parts = length_parts(self.chosen[rows], self.rows.lengths, self.batch_size, PASS_OVERHEAD[self.rows.device.type])
-            yield [self._hide(self.rows.batch(part), generator) for part in parts]
+        """Batches with fresh hidden words in every pass; they depend on the number alone, not on what ran before."""
+        first = number * self.num_batches
+        order: list[np.ndarray] = []
+        for place in range(first, first + self.num_batches):
+            passes, index = divmod(place, self.batches_of_a_pass)
+            if not order or index == 0:
+                generator = np.random.default_rng(seed_for("pretraining order", self.seed, passes))
+                order = epoch_order(self.rows.lengths[self.chosen], self.batch_size, generator, longest_first=passes == 0)
+            words = np.random.default_rng(seed_for("hidden words", self.seed, place, *ranks.apart()))
+            rows = self.chosen[order[index]]
+            parts = ranks.parts(rows, self.rows.lengths, self.micro_batch, PASS_OVERHEAD[self.rows.device.type])
+            yield [self._hide(self.rows.batch(part), words) if len(part) else self._nothing_hidden(rows[:1]) for part in parts]
+
+    def _nothing_hidden(self, rows: np.ndarray) -> Batch:
+        batch = self.rows.batch(rows)
+        return replace(batch, targets=batch.inputs["input_ids"]).uncounted()
 
     def _hide(self, batch: Batch, generator: np.random.Generator) -> Batch:
         ids = batch.inputs["input_ids"].cpu().numpy()
@@ -133,6 +157,8 @@ class LanguageModelling:
             ids = np.where(chosen & (fate < MASKED), self.mask_id, ids)
             random = chosen & (fate >= MASKED) & (fate < REPLACED)
             ids = np.where(random, generator.integers(0, self.vocabulary, ids.shape), ids)
+        free = np.flatnonzero(targets == IGNORED)
+        targets.flat[free[: -np.count_nonzero(targets != IGNORED) % WORDS_STEP]] = SPARE
         device = self.rows.device
         inputs = batch.inputs | {"input_ids": torch.from_numpy(ids).to(device)}
         return Batch(inputs, torch.from_numpy(targets).to(device), batch.rows)
@@ -146,24 +172,34 @@ class LanguageModelling:
     def loss(self, batch: Batch) -> torch.Tensor:
         """Summed cross-entropy of the hidden words."""
         assert batch.targets is not None
+        if self.model.training:
+            fault("forward", len(batch))
         self._positions = batch.targets != IGNORED
         out: Any = self.model(**batch.inputs)
         logits_NV = out.logits[0].float()
-        return nn.functional.cross_entropy(logits_NV, batch.targets[self._positions], reduction="sum")
+        return nn.functional.cross_entropy(logits_NV, batch.targets[self._positions], ignore_index=SPARE, reduction="sum")
 
     def weight(self, batches: list[Batch]) -> int:
-        """Words hidden in the whole batch."""
-        return sum(int((batch.targets != IGNORED).sum()) for batch in batches if batch.targets is not None)
+        """Words hidden in the whole batch, other ranks' too."""
+        return ranks.total(self._words(batches), self.rows.device)
+
+    @staticmethod
+    def _words(batches: list[Batch]) -> int:
+        return sum(int((batch.targets >= 0).sum()) for batch in batches if batch.targets is not None)
 
     def validate(self) -> dict[str, float]:
         """Mean loss on the held-out rows, always with the same hidden words."""
+        return ROOM.fit(self._validate)
+
+    def _validate(self, room: int) -> dict[str, float]:
         generator = np.random.default_rng(seed_for("held-out words"))
         total, words = 0.0, 0
         with torch.inference_mode():
-            for chosen in evaluation_batches(self.rows.lengths[self.held_out]):
+            for chosen in evaluation_batches(self.rows.lengths[self.held_out], room):
+                fault("evaluate", len(chosen))
                 batch = self._hide(self.rows.batch(self.held_out[chosen]), generator)
                 total += float(self.loss(batch))
-                words += self.weight([batch])
+                words += self._words([batch])
         return {"loss": total / max(1, words)}
 
 

@@ -47,6 +47,13 @@ class UsedRows(nn.Module):
             table.index_copy_(0, self.used, self.weight.detach().to(table.dtype))
 
 
+def set_aside(model: nn.Module) -> Iterator[torch.Tensor]:
+    """Tensors that a model holds while only the used rows train, and that are no parameters or buffers of it."""
+    for module in model.modules():
+        if isinstance(module, UsedRows):
+            yield from (module.full[0].weight, module.place, module.used)
+
+
 @contextmanager
 def used_rows_only(model: nn.Module, trainable: set[str], ids: np.ndarray, weight_decay: float) -> Iterator[None]:
     """Replace a trainable, untied input embedding by its used rows while inside; parameter names stay the same.

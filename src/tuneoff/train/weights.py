@@ -10,17 +10,18 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from accelerate import Accelerator
 from torch import nn
 
 from tuneoff.backbone import Format
+from tuneoff.train import ranks
 
 
 class Schedule(Protocol):
-    """As much of :class:`~tuneoff.train.loop.Schedule` as a step asks for."""
+    """As much of :class:`~tuneoff.train.schedule.Schedule` as a step asks for."""
 
     @property
     def clip(self) -> float:
@@ -69,16 +70,24 @@ class Weights:
         precision: the format to compute in.
         weight_decay: on matrices; never on biases and norms.
         accelerator: places the model, does the backward pass and, in fp16, scales the gradients.
+        sharded: the model is divided among the ranks, which then sum gradients by themselves.
     """
 
     def __init__(
-        self, model: nn.Module, groups: Sequence[Group], precision: Format, weight_decay: float, accelerator: Accelerator | None = None
+        self,
+        model: nn.Module,
+        groups: Sequence[Group],
+        precision: Format,
+        weight_decay: float,
+        accelerator: Accelerator | None = None,
+        sharded: bool = False,
     ) -> None:
         self.accelerator = accelerator or make_accelerator(precision)
         self.working = [parameter for group in groups for parameter in group.parameters]
         self.device = self.working[0].device
         self.precision = precision
-        if precision == "bf16":
+        self.sharded = sharded
+        if precision == "bf16" and not sharded:
             self.masters = [nn.Parameter(parameter.detach().float().clone()) for parameter in self.working]
             cast_for_compute(model, precision)
         else:
@@ -107,7 +116,8 @@ class Weights:
 
     def backward(self, loss: torch.Tensor) -> None:
         """Add the gradients of one micro-batch."""
-        self.accelerator.backward(loss)
+        # Ranks that share a sharded model take the mean of their gradients; what is wanted is the sum.
+        self.accelerator.backward(loss * ranks.count() if self.sharded else loss)
         if self.masters is self.working:
             return
         for parameter, master in self.pairs():
@@ -122,6 +132,11 @@ class Weights:
                 master.grad.copy_(parameter.grad)
             parameter.grad = None
         self._accumulated = True
+
+    def add_up(self) -> None:
+        """After the last micro-batch of a step: the gradients of all ranks together."""
+        if not self.sharded:
+            ranks.add_up([master.grad for master in self.masters if master.grad is not None])
 
     def step(self, schedule: Schedule, step: int, num_steps: int, after: Callable[[], None] = lambda: None) -> None:
         """One update at the schedule's share of each group's peak learning rate, gradients clipped to a total norm.
@@ -171,6 +186,16 @@ class Weights:
             for master, saved in zip(self.masters, snapshot, strict=True):
                 master.copy_(saved)
         self._copy_to_working()
+
+    def state(self) -> dict[str, Any]:
+        """Masters and optimiser, on the CPU: what :meth:`load_state` needs to go on exactly from here."""
+        masters = [master.detach().cpu() for master in self.masters]
+        return {"masters": masters, "optimiser": self.optimiser.state_dict()}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from :meth:`state` of weights made in the same way."""
+        self.restore(state["masters"])
+        self.optimiser.load_state_dict(state["optimiser"])
 
     def settle(self) -> None:
         """Give the model its trained parameters in full precision, for saving."""
