@@ -21,31 +21,36 @@ class Admission:
     Attributes:
         micro_batch: rows of a forward pass, where the study's own do not fit; the update is the same.
         refusal: key and facts of the reason not to try.
+        need: bytes that it takes of the device, where others may run beside it.
     """
 
     micro_batch: int | None = None
     refusal: dict[str, Any] | None = None
+    need: int | None = None
 
 
-def admit(plan: Plan, target: Target | None = None) -> dict[str, Admission]:
+def admit(plan: Plan, target: Target | None = None, beside: int = 1) -> dict[str, Admission]:
     """Trials and stages that need something, by name; all others fit as they are.
 
     Args:
         plan: of the study; its ``fit`` decides what is done.
         target: the device; this machine's unless said.
+        beside: trials that may run on the device at once. With several, the need of each is named, unless all are small.
     """
     mode = plan.study.spec.fit
-    if mode == "try" or plan.facts is None:
+    if mode == "try" or plan.facts is None or plan.study.spec.train.devices > 1:  # What is foreseen is one device.
         return {}
     target = target or device_here()
-    if target.usable is None or _roomy(plan, plan.facts, target.usable):
+    if target.usable is None or _roomy(plan, plan.facts, target.usable // beside):
         return {}
     admissions: dict[str, Admission] = {}
     for name, fit in fits_on(plan, target).items():
         if fit.verdict == "micro_batch" and mode == "auto":
-            admissions[name] = Admission(micro_batch=fit.micro_batch)
+            admissions[name] = Admission(micro_batch=fit.micro_batch, need=fit.need)
         elif fit.verdict != "fits":
             admissions[name] = Admission(refusal=_refusal(fit, target))
+        elif beside > 1:
+            admissions[name] = Admission(need=fit.need)
     return admissions
 
 

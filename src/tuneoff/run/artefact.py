@@ -3,7 +3,8 @@
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 
 from tuneoff.backbone import (
     BackboneFacts,
@@ -26,8 +28,10 @@ from tuneoff.backbone import (
     tokenizer_hash,
 )
 from tuneoff.data import tokenise
-from tuneoff.errors import BackboneError, UsageError
+from tuneoff.errors import BackboneError, UsageError, short
+from tuneoff.hub import SHOWN_CHARACTERS
 from tuneoff.methods import Adapted, Method, TextMethod, method_class
+from tuneoff.run.depot import recall
 from tuneoff.spec import Precision
 from tuneoff.train import TokenRows, cast_for_compute, forward, predict
 
@@ -72,17 +76,32 @@ class Description:
 
 
 def read_description(folder: Path) -> Description:
-    """Read an artefact's description.
+    """Read an artefact's description; one that lies at a URL is fetched first.
 
     Raises:
         UsageError: the folder is no artefact.
+        RefusedError: the URL cannot be read.
     """
+    recall(folder)
     try:
         values = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UsageError("run.no_artefact", where=str(folder), file=DESCRIPTION) from error
-    values.pop("tuneoff")
-    return Description(**(values | {"text_columns": tuple(values["text_columns"])}))
+    with _as_written(folder):
+        values.pop("tuneoff")
+        return Description(**(values | {"text_columns": tuple(values["text_columns"])}))
+
+
+@contextmanager
+def _as_written(folder: Path) -> Iterator[None]:
+    """An artefact may come from anywhere: what is not as a trial writes it is refused, not taken for a bug."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except (SafetensorError, OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
+        reason = short(" ".join(f"{type(error).__name__}: {error}".split()), SHOWN_CHARACTERS)
+        raise UsageError("run.bad_artefact", where=str(folder), reason=reason) from error
 
 
 def folder_bytes(folder: Path) -> int:
@@ -110,39 +129,48 @@ class Predictor:
         base: folder that a relative backbone path starts from.
         resolved: the backbone, when it is known already.
         precision: to compute in, instead of what it was trained in.
+        trust: the backbone's own Python code may run, if the artefact was trained with it. What an artefact says of itself is
+            a stranger's word; this is the user's.
 
     Raises:
-        UsageError: no artefact there.
+        UsageError: no artefact there, or a damaged one.
         BackboneError: its backbone cannot be had, or is another revision than it was trained on.
     """
 
     def __init__(
-        self, folder: Path, base: Path | None = None, resolved: Resolved | None = None, precision: Precision | None = None
+        self,
+        folder: Path,
+        base: Path | None = None,
+        resolved: Resolved | None = None,
+        precision: Precision | None = None,
+        trust: bool = False,
     ) -> None:
         self.folder = folder
         self.description = said = read_description(folder)
-        name = said.method.removeprefix("pretrain+")
-        kind = method_class(name)
-        self.method = kind(kind.Config.model_validate(said.config))
-        self.labels = said.labels
-        if isinstance(self.method, TextMethod):
-            self.method.load(folder)
-            return
+        self.trusts_code = trust and said.trust_remote_code
+        with _as_written(folder):
+            kind = method_class(said.method.removeprefix("pretrain+"))
+            self.method = kind(kind.Config.model_validate(said.config))
+            self.labels = said.labels
+            if isinstance(self.method, TextMethod):
+                self.method.load(folder)
+                return
         assert isinstance(self.method, Method)
         own = folder / BACKBONE
         if own.is_dir():
             self.resolved = Resolved(said.backbone, own, said.revision, "artefact")
         else:
-            self.resolved = resolved or resolve(said.pinned, base or folder, said.trust_remote_code)
+            self.resolved = resolved or resolve(said.pinned, base or folder, self.trusts_code)
             if self.resolved.revision != said.revision:
                 raise BackboneError("run.other_backbone", where=str(folder), expected=said.revision, found=self.resolved.revision)
         self.device = pick_device()
-        self.tokenizer = load_tokenizer(self.resolved, said.trust_remote_code)
-        self.facts = classifier_facts(self.resolved, len(said.labels), said.trust_remote_code)
+        self.tokenizer = load_tokenizer(self.resolved, self.trusts_code)
+        self.facts = classifier_facts(self.resolved, len(said.labels), self.trusts_code)
         model, self.precision = open_classifier(
             self.method, self.resolved, self.facts, self.tokenizer.pad_token_id, 0, precision or said.precision, self.device
         )
-        self.adapted: Adapted = self.method.load(model, self.facts, folder)
+        with _as_written(folder):
+            self.adapted: Adapted = self.method.load(model, self.facts, folder)
         self.adapted.model.to(self.device)
         # A probe on frozen features is trained, and so used, in fp32.
         cast_for_compute(self.adapted.encode or self.adapted.model, self.precision)

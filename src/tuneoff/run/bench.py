@@ -2,16 +2,18 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from tuneoff.data import Splits
-from tuneoff.measure import Clock, EnergyMeter, MemoryMeter
+from tuneoff.forecast import state_tensors
+from tuneoff.measure import Clock, EnergyMeter, MemoryMeter, Peak
+from tuneoff.measure.live import LivePeak
 from tuneoff.run.job import ARTEFACT, CURVE, Job
-from tuneoff.store import fault
-from tuneoff.train import Point
+from tuneoff.store import fault, storage
+from tuneoff.train import Point, Weights, ranks, set_aside
 
 
 @dataclass
@@ -24,12 +26,30 @@ class Bench:
     meter: MemoryMeter
     energy: EnergyMeter
     splits: Splits
+    #: Rows of a forward pass in training, where the batch does not fit.
+    micro_batch: int | None = None
 
     def on_point(self, point: Point, num_steps: int) -> None:
         """Append a point of the curve; the parent reads its last line."""
-        with (self.job.folder / CURVE).open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(point.as_dict() | {"steps": num_steps}) + "\n")
+        line = json.dumps(point.as_dict() | {"steps": num_steps}) + "\n"
+        curve = self.job.folder / CURVE
+        with storage(curve, len(line)), curve.open("a", encoding="utf-8") as stream:
+            stream.write(line)
         fault("mid-step")
+
+    def watch(self, model: torch.nn.Module, weights: Weights) -> LivePeak | None:
+        """Sums live tensors where the device keeps no such count itself."""
+        if self.device.type != "cpu":
+            return None
+        peak = LivePeak(self.device.type)
+        peak.add_all([*model.parameters(), *model.buffers(), *set_aside(model), *state_tensors(model), *weights.masters])
+        return peak
+
+    def peak(self, watch: LivePeak | None) -> Peak:
+        """The highest use since the meter was reset; with several devices, of the one that used most."""
+        peak = self.meter.peak()
+        live = ranks.highest(watch.peak if watch else None, self.device)
+        return replace(peak, bytes=ranks.highest(peak.bytes, self.device), live_bytes=live)
 
     @property
     def artefact(self) -> Path:

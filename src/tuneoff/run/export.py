@@ -122,7 +122,7 @@ class Exported:
     largest_difference: float
 
 
-def export(source: Source, folder: Path, base: Path, merge: bool, card: Callable[[Exported], str]) -> Exported:
+def export(source: Source, folder: Path, base: Path, merge: bool, card: Callable[[Exported], str], trust: bool = False) -> Exported:
     """Write a folder for others.
 
     Args:
@@ -131,6 +131,7 @@ def export(source: Source, folder: Path, base: Path, merge: bool, card: Callable
         base: folder that a relative backbone path starts from.
         merge: fold what the method added into the weights.
         card: writes the model card.
+        trust: the backbone's own Python code may run.
 
     Raises:
         UsageError: the folder has something in it.
@@ -142,7 +143,7 @@ def export(source: Source, folder: Path, base: Path, merge: bool, card: Callable
     method = _method(said, str(source.artefact), merge)
     texts = [(probe,) * len(said.text_columns) for probe in PROBES]
     with fresh_folder(folder) as staging, tempfile.TemporaryDirectory() as cache, _quiet():
-        predictor = Predictor(source.artefact, base, precision="fp32")
+        predictor = Predictor(source.artefact, base, precision="fp32", trust=trust)
         expected = predictor.logits(texts, Path(cache))
         merged = merge and bool(predictor.adapted.adapter)
         layout = choose_layout(predictor, merge)

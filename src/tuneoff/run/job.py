@@ -2,12 +2,13 @@
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 from tuneoff.backbone import Resolved
 from tuneoff.spec import TrialSpec
+from tuneoff.store import storage
 
 JOB, RESULT, CURVE, LOG = "job.json", "result.json", "curve.jsonl", "log.txt"
 PREDICTIONS, VERIFY = "predictions.safetensors", "verify.json"
@@ -39,6 +40,9 @@ class Job:
         text_columns: names of the text columns, for prediction.
         micro_batch: rows of one forward pass, where the study's own choice did not fit.
         threads: intra-operation threads; ``None`` leaves torch's choice.
+        gpus: GPUs that the attempt may see, as ``CUDA_VISIBLE_DEVICES`` names them; ``None`` for all.
+        ranks: processes that train together, each on a device of its own.
+        rank: number of this one; the first one's results are the attempt's, and the others' folders lie in its own.
     """
 
     trial: TrialSpec
@@ -53,10 +57,24 @@ class Job:
     rates: tuple[Rates, ...] = ()
     micro_batch: int | None = None
     threads: int | None = None
+    gpus: str | None = None
+    ranks: int = 1
+    rank: int = 0
 
-    def write(self) -> Path:
-        """Write the job; returns the file."""
-        values = asdict(self) | {
+    @property
+    def all_ranks(self) -> list[Self]:
+        """The jobs of all ranks."""
+        others = [replace(self, rank=rank, folder=self.folder / f"rank-{rank}") for rank in range(1, self.ranks)]
+        return [self, *others]
+
+    @property
+    def meeting(self) -> Path:
+        """The file through which ranks find each other."""
+        return (self.folder.parent if self.rank else self.folder) / "meeting"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self) | {
             "trial": self.trial.model_dump(mode="json", exclude={"key"}),
             "folder": str(self.folder),
             "prepared": str(self.prepared),
@@ -64,14 +82,21 @@ class Job:
             "backbone": self.backbone.as_dict() if self.backbone else None,
             "pretrained": str(self.pretrained) if self.pretrained else None,
         }
+
+    def write(self) -> Path:
+        """Write the job; returns the file."""
         file = self.folder / JOB
-        file.write_text(json.dumps(values, indent=1, ensure_ascii=False), encoding="utf-8")
+        file.write_text(json.dumps(self.as_dict(), indent=1, ensure_ascii=False), encoding="utf-8")
         return file
 
     @classmethod
     def read(cls, file: Path) -> Self:
         """Read what :meth:`write` wrote."""
-        values = json.loads(file.read_text(encoding="utf-8"))
+        return cls.of(json.loads(file.read_text(encoding="utf-8")))
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> Self:
+        """The inverse of :meth:`as_dict`."""
         backbone = values["backbone"]
         return cls(
             trial=TrialSpec.model_validate(values["trial"]),
@@ -86,14 +111,18 @@ class Job:
             rates=tuple(Rates(**rates) for rates in values["rates"]),
             micro_batch=values["micro_batch"],
             threads=values["threads"],
+            gpus=values["gpus"],
+            ranks=values["ranks"],
+            rank=values["rank"],
         )
 
 
 def write_result(folder: Path, values: dict[str, Any], name: str = RESULT) -> None:
     """Hand a result to the parent: whole or not at all. Only the parent publishes records."""
-    temporary = folder / f".{name}.part"
-    temporary.write_text(json.dumps(values, ensure_ascii=False, allow_nan=False), encoding="utf-8")
-    os.replace(temporary, folder / name)
+    temporary, data = folder / f".{name}.part", json.dumps(values, ensure_ascii=False, allow_nan=False).encode()
+    with storage(folder / name, len(data)):
+        temporary.write_bytes(data)
+        os.replace(temporary, folder / name)
 
 
 def read_result(folder: Path, name: str = RESULT) -> dict[str, Any] | None:

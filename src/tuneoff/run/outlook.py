@@ -1,7 +1,6 @@
 """A plan → what its trials will need: memory, time, and which devices they fit. Nothing is loaded, nothing trains."""
 
 import gc
-import json
 import multiprocessing
 import os
 import sys
@@ -9,15 +8,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
+from functools import cache, partial
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
 from tuneoff.data import tokenise
-from tuneoff.data.files import publish
 from tuneoff.errors import short
 from tuneoff.forecast import GPUS, Case, Fit, Gpu, Speed, Target, TrialForecast, UnforeseenError, Workload, probe, speed_of, this_device
 from tuneoff.forecast.measured import Measured, measure
@@ -30,7 +27,6 @@ from tuneoff.run.processes import context
 from tuneoff.train.pretrain import HELD_OUT
 
 T = TypeVar("T")
-FORECASTS = Path("results") / "forecasts.json"
 #: Of the reason why there is no forecast.
 SHOWN_CHARACTERS = 160
 SPLITS, CORPUS, PRETRAINING = ("train", "validation", "test"), "corpus", "pretrain"
@@ -45,6 +41,11 @@ class Range:
 
     def __add__(self, other: "Range") -> "Range":
         return Range(self.low + other.low, self.high + other.high)
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Both guesses."""
+        return self.low, self.high
 
     def times(self, factor: float) -> "Range":
         """So many of it."""
@@ -232,12 +233,13 @@ def _corpus_workload(rows: Rows, batch_size: int, kind: str, micro_batch: int | 
     return Workload(steps, judged, judged, (), rows.used, len(lengths), rows.pairs, rows.exact, rows.filled(CORPUS))
 
 
-def look_ahead(plan: Plan, gpu: Gpu | None = None) -> Outlook:
+def look_ahead(plan: Plan, gpu: Gpu | None = None, also: Sequence[Gpu] = GPUS) -> Outlook:
     """Forecast every trial of a plan.
 
     Args:
         plan: from :func:`~tuneoff.run.planner.make_plan`.
-        gpu: the device to forecast for; without one, this machine's, and which GPUs of the table would do.
+        gpu: the device to forecast for; without one, this machine's.
+        also: GPUs of which it is said whether they would do, where no ``gpu`` is asked about.
     """
     target = gpu.target if gpu else device_here()
     speed = speed_of(gpu) if gpu else _apart(probe, torch.device(target.kind))
@@ -247,7 +249,7 @@ def look_ahead(plan: Plan, gpu: Gpu | None = None) -> Outlook:
     cases = cases_of(plan, rows)
     alike = {label: _identity(case) for label, case in cases.items()}
     unique = {identity: cases[label] for label, identity in alike.items()}
-    looks = _each(partial(_look, target, speed, (gpu,) if gpu else GPUS), list(unique.values()))
+    looks = _each(partial(_look, target, speed, (gpu,) if gpu else also), list(unique.values()))
     by_identity = dict(zip(unique, looks, strict=True))
     answers = {label: by_identity[identity] for label, identity in alike.items()}
     found = {label: answer for label, answer in answers.items() if isinstance(answer, TrialOutlook)}
@@ -264,6 +266,7 @@ def _identity(case: Case) -> str:
     return f"{case.method.name} {case.epochs} {config}"
 
 
+@cache
 def device_here() -> Target:
     """This machine's device."""
     return _apart(this_device)
@@ -340,33 +343,6 @@ def _each(look: Callable[[Case], T], cases: list[Case]) -> list[T]:
         return list(map(look, cases))
     with ProcessPoolExecutor(workers, multiprocessing.get_context("fork"), _begin) as pool:
         return list(pool.map(look, cases))
-
-
-def keep_outlook(plan: Plan, outlook: Outlook) -> None:
-    """Put the forecast of every trial and stage beside the records, by its key, to be compared with them.
-
-    Raises:
-        StorageError: the study folder cannot be written.
-    """
-    by_key = {
-        trial.key: outlook.methods[method.label] for method in plan.methods if method.label in outlook.methods for trial in method.trials
-    }
-    if outlook.pretraining is not None:
-        by_key |= {stage.key: outlook.pretraining for stage in plan.stages if stage.stage == "pretrain"}
-    content = json.dumps({key: row.as_dict() for key, row in by_key.items()}, indent=1).encode()
-    publish(plan.study.folder / FORECASTS, lambda temporary: temporary.write_bytes(content))
-
-
-def kept_outlook(folder: Path) -> dict[str, Any]:
-    """Forecasts that were kept in a study's folder, by the key of the trial; empty where there are none.
-
-    With a record's ``trial["key"]`` this gives what :func:`tuneoff.forecast.compare` takes.
-    """
-    try:
-        values: dict[str, Any] = json.loads((folder / FORECASTS).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return values
 
 
 def measure_trials(outlook: Outlook) -> dict[str, MeasuredTrial]:

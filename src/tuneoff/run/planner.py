@@ -1,18 +1,21 @@
 """A study file → the trials to run. Everything that can be refused is refused here, before anything trains."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from tuneoff.backbone import UNSEEN, BackboneFacts, Resolved, load_tokenizer, look_up, read_config, read_facts, resolve, tokenizer_hash
 from tuneoff.data import DataReport, Reader, Splits, describe, load_splits
-from tuneoff.errors import MethodError, RefusedError
+from tuneoff.errors import MethodError, RefusedError, UsageError
 from tuneoff.forecast import Parameters, count_parameters
 from tuneoff.measure import METRIC_VERSION
 from tuneoff.methods import Chosen, Method, choose_all
 from tuneoff.run.candidates import SEARCH_SEED, search_config, search_spec
-from tuneoff.spec import StudyFile, TrialSpec
+from tuneoff.run.several import cannot_divide
+from tuneoff.spec import StudyFile, TrialSpec, nearest
+from tuneoff.strings import say
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,16 @@ class PlannedMethod:
     def label(self) -> str:
         """Its name in the report."""
         return self.chosen.label
+
+    def __str__(self) -> str:
+        counts = self.parameters
+        if self.unsupported:
+            words = say("notebook.plan_unsupported", reason=say(self.unsupported))
+        elif counts:
+            words = say("notebook.plan_parameters", count=f"{counts.trainable:,}", percent=f"{counts.percent:.3g} %")
+        else:
+            words = say("notebook.plan_no_count")
+        return f"{self.label} ({len(self.trials)}): {words}"
 
 
 @dataclass(frozen=True)
@@ -49,7 +62,7 @@ class Plan:
         """What the data check finds; worked out when it is first asked for."""
         return describe(self.splits, self.reader)
 
-    @property
+    @cached_property
     def trials(self) -> list[TrialSpec]:
         """Stages and trials in the order they run: seed by seed, cheap methods of the list first as written; each once."""
         by_seed = sorted((trial for method in self.methods for trial in method.trials), key=lambda trial: trial.seed)
@@ -64,6 +77,30 @@ class Plan:
         for trial in by_seed:
             add(trial)
         return list(ordered.values())
+
+    def only(self, names: Iterable[str]) -> "Plan":
+        """The plan of some methods alone, with the stages that they build on; trials keep their keys.
+
+        Args:
+            names: labels in the report, or names of methods, which stand for all their labels.
+
+        Raises:
+            UsageError: the study has no such method.
+        """
+        known = {method.label for method in self.methods} | {method.chosen.full_name for method in self.methods}
+        wanted = set(names)
+        if unknown := sorted(wanted - known):
+            facts = {"name": unknown[0], "nearest": nearest(unknown[0], known), "known": ", ".join(m.label for m in self.methods)}
+            raise UsageError("notebook.unknown_method", where=str(self.study.folder), **facts)
+        methods = [method for method in self.methods if {method.label, method.chosen.full_name} & wanted]
+        kept = replace(self, methods=methods)
+        names = {trial.name for trial in kept.trials}
+        return replace(kept, stages=[stage for stage in self.stages if stage.name in names])
+
+    def __repr__(self) -> str:
+        spec = self.study.spec
+        lines = [say("notebook.plan", study=spec.study, methods=len(self.methods), backbone=spec.backbone, trials=len(self.trials))]
+        return "\n".join([*lines, *(f"  {method}" for method in self.methods)])
 
 
 def make_plan(study: StudyFile, weights: bool = True) -> Plan:
@@ -80,7 +117,7 @@ def make_plan(study: StudyFile, weights: bool = True) -> Plan:
     """
     spec = study.spec
     chosen = choose_all(study)
-    splits = load_splits(spec.data, study.folder)
+    splits = load_splits(spec.data, study.folder, tokens_cache(study.folder))
     facts, reader, resolved = None, None, None
     if any(issubclass(type(method.build()), Method) for method in chosen):
         if weights:
@@ -137,6 +174,7 @@ def _plan_method(one: Chosen, study: StudyFile, splits: Splits, facts: BackboneF
     reason = method.unsupported(facts)
     if reason is None and spec.train.gradient_checkpointing and not method.facts.gradient_checkpointing:
         reason = "method.no_checkpointing"
+    reason = reason or cannot_divide(method, spec.train, one.pretrain)
     try:
         parameters = None if reason or method.facts.needs_weights else count_parameters(method, facts, spec.trust_remote_code)
     except ValueError as error:

@@ -21,3 +21,6 @@ from transformers import AutoModelForMaskedLM, AutoModelForSequenceClassificatio
 from transformers.models.bert import modeling_bert  # noqa: E402, F401
 
 import tuneoff.run.trial  # noqa: E402, F401
+from tuneoff.run.processes import ignore_what_the_parent_hears  # noqa: E402
+
+ignore_what_the_parent_hears()

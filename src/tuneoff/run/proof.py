@@ -18,6 +18,7 @@ from tuneoff.measure import latency
 from tuneoff.methods import Method
 from tuneoff.run.artefact import Predictor
 from tuneoff.run.job import ARTEFACT, PREDICTIONS, VERIFY, Job, write_result
+from tuneoff.store import trouble
 from tuneoff.train import cast_for_compute
 
 #: How fast a model answers does not depend on the seed: the first one's artefact is timed.
@@ -37,7 +38,7 @@ def verify_job(job: Job) -> None:
     try:
         stored = load_file(job.folder / PREDICTIONS)["proof.logits"].numpy()
         texts = load_prepared(job.prepared).test.texts[: len(stored)]
-        predictor = Predictor(job.folder / ARTEFACT, resolved=job.backbone)
+        predictor = Predictor(job.folder / ARTEFACT, resolved=job.backbone, trust=job.trial.trust_remote_code)
         again = predictor.logits(texts, job.cache)
         result: dict[str, Any] = {"rows": len(stored)} | compare(again, stored)
         timed = job.trial.seed == TIMED_SEED
@@ -49,6 +50,8 @@ def verify_job(job: Job) -> None:
                 speed["merged"] = latency(predictor.answers(texts, job.cache), len(texts))
         result["latency"] = speed
     except Exception as error:
+        if trouble(error, job.folder):
+            raise  # A disk that is full proves nothing about the artefact.
         result = _failure(error)
     write_result(job.folder, result | {"began": began, "ended": time.monotonic()}, VERIFY)
 

@@ -14,6 +14,7 @@ from tuneoff.measure import Energy, Peak, score
 from tuneoff.run.artefact import Description, folder_bytes
 from tuneoff.run.bench import Bench
 from tuneoff.run.job import PREDICTIONS, Rates
+from tuneoff.store import storage
 from tuneoff.train import Outcome
 
 
@@ -39,7 +40,7 @@ class Learnt:
 def describe_artefact(bench: Bench, precision: str, rates: Rates | None = None) -> None:
     """Write what the artefact says of itself."""
     job = bench.job
-    Description(
+    description = Description(
         method=job.trial.method,
         config=job.trial.config | (asdict(rates) if rates else {}),
         labels=bench.splits.labels,
@@ -49,7 +50,9 @@ def describe_artefact(bench: Bench, precision: str, rates: Rates | None = None) 
         backbone=job.backbone_name,
         revision=job.trial.backbone,
         trust_remote_code=job.trial.trust_remote_code,
-    ).write(bench.artefact)
+    )
+    with storage(bench.artefact):
+        description.write(bench.artefact)
 
 
 def result_of(bench: Bench, learnt: Learnt) -> dict[str, Any]:
@@ -60,8 +63,9 @@ def result_of(bench: Bench, learnt: Learnt) -> dict[str, Any]:
     tensors["proof.logits"] = torch.from_numpy(learnt.proof)
     with bench.clock.phase("save"):
         predictions = bench.job.folder / PREDICTIONS
-        save_file(tensors, predictions)
-        _write_table(bench, logits)
+        with storage(predictions, sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())):
+            save_file(tensors, predictions)
+            _write_table(bench, logits)
     result = {
         "parameters": learnt.parameters,
         "memory": {"train": asdict(learnt.trained), "evaluate": asdict(learnt.evaluated)},

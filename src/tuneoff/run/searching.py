@@ -9,10 +9,12 @@ from dataclasses import asdict
 from typing import Any
 
 from tuneoff.errors import DivergedError
+from tuneoff.measure import total
 from tuneoff.methods import Method
 from tuneoff.run.bench import Bench
 from tuneoff.run.job import CURVE, Rates
 from tuneoff.run.setting import open_setting
+from tuneoff.run.shrinking import fitting
 from tuneoff.run.training import trained
 from tuneoff.spec import half
 from tuneoff.train import DIVERGED, collapse
@@ -35,9 +37,11 @@ def run_search(bench: Bench, method: Method) -> dict[str, Any]:
     seconds = bench.clock.seconds
     seconds["search"] = sum(seconds.pop(phase, 0.0) for phase in ("warmup", "train", "validate"))
     rungs = [rung for candidate in candidates for rung in candidate["rungs"]]
+    energy = total([rung.pop("energy") for rung in rungs])
     highest = max((rung.pop("memory") for rung in rungs), key=lambda peak: peak["bytes"] or 0)
     return {
         "memory": {"train": highest},
+        "energy": {"train": energy.as_dict() if energy else None},
         "candidates": candidates,
         "chosen": order[0],
         "order": order,
@@ -49,14 +53,20 @@ def run_search(bench: Bench, method: Method) -> dict[str, Any]:
 def _try(bench: Bench, method: Method, rates: Rates, share: float) -> dict[str, Any]:
     """One training of a rung, judged on validation; one that diverged is an answer too."""
     try:
-        with trained(open_setting(bench, method), rates, share) as model:
-            outcome = model.outcome
-            reason = collapse(outcome, bench.splits.targets("train"), bench.splits.targets("validation"))
-            scores = {name: outcome.best[name] for name in ("accuracy", "macro_f1", "loss")}
-            return scores | {"collapsed": reason is not None, "reason": reason, "steps": outcome.steps, "memory": asdict(model.peak)}
+        return fitting(bench, bench.job.trial.train.batch_size, lambda: _trained(bench, method, rates, share))
     except DivergedError as error:
         nothing = dict.fromkeys(("accuracy", "macro_f1", "loss"))
-        return nothing | {"collapsed": True, "reason": DIVERGED, "steps": error.facts["step"], "memory": asdict(bench.meter.peak())}
+        costs = {"steps": error.facts["step"], "memory": asdict(bench.meter.peak()), "energy": bench.energy.stop()}
+        return nothing | {"collapsed": True, "reason": DIVERGED} | costs
+
+
+def _trained(bench: Bench, method: Method, rates: Rates, share: float) -> dict[str, Any]:
+    with trained(open_setting(bench, method), rates, share) as model:
+        outcome = model.outcome
+        reason = collapse(outcome, bench.splits.targets("train"), bench.splits.targets("validation"))
+        scores = {name: outcome.best[name] for name in ("accuracy", "macro_f1", "loss")}
+        costs = {"steps": outcome.steps, "memory": asdict(model.peak), "energy": model.energy}
+        return scores | {"collapsed": reason is not None, "reason": reason} | costs
 
 
 def _rank(candidate: dict[str, Any], select: str) -> tuple[bool, float, float]:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,9 +12,11 @@ import torch
 
 from tuneoff.measure import Clock, Energy, Peak
 from tuneoff.methods import Adapted
+from tuneoff.run import shrinking
 from tuneoff.run.bench import Bench, synchroniser
 from tuneoff.run.job import Rates
 from tuneoff.run.setting import PROOF, Setting
+from tuneoff.run.several import refuse_fp16
 from tuneoff.seeds import seed_for
 from tuneoff.spec import TrialSpec
 from tuneoff.train import (
@@ -25,13 +27,17 @@ from tuneoff.train import (
     Group,
     Outcome,
     Schedule,
+    TokenRows,
     Weights,
     cast_for_compute,
     extract,
     fit,
+    gather,
     load_features,
     predict,
+    ranks,
     save_features,
+    shard,
     use_fast_dropout,
     used_rows_only,
 )
@@ -86,29 +92,44 @@ def _on_tokens(setting: Setting, rates: Rates, schedule: Schedule) -> Iterator[T
     bench, method, adapted = setting.bench, setting.method, setting.adapted
     trial, meter = bench.job.trial, bench.meter
     train_rows = setting.rows("train")
-    torch.manual_seed(seed_for("dropout", trial.seed))
-    with used_rows_only(adapted.model, set(adapted.trainable), train_rows.tokens.ids, trial.train.weight_decay):
+    refuse_fp16(setting.precision, ranks.count())
+    sharded = ranks.count() > 1 and trial.train.strategy == "fsdp"
+    dropout_seed = seed_for("dropout", trial.seed, *ranks.apart())
+    torch.manual_seed(dropout_seed)
+    embedding = nullcontext() if sharded else used_rows_only(*_embedding(adapted, train_rows, trial))
+    with embedding:
         # Recomputation must see the same masks, which only torch's own generator replays.
         if bench.device.type == "cpu" and not trial.train.gradient_checkpointing:
-            use_fast_dropout(adapted.model, seed_for("dropout", trial.seed))
+            use_fast_dropout(adapted.model, dropout_seed)
         meter.reset()
         bench.energy.start()
-        weights = _weights(adapted, trial, rates, setting.precision, method.base_start())
-        outcome = fit(
-            adapted.model,
-            weights,
-            _objective(bench, adapted.model, train_rows, setting.rows("validation")),
-            schedule,
-            bench.clock,
-            trial.train.select,
-            bench.on_point,
-            lambda: method.after_first_backward(adapted),
-            lambda step, steps: method.after_step(adapted, step, steps),
-            lambda: method.penalty(adapted),
-        )
+        if sharded:
+            shard(adapted.model, setting.precision, bench.device)
+        weights = _weights(adapted, trial, rates, setting.precision, method.base_start(), sharded)
+        watch = None if sharded else bench.watch(adapted.model, weights)
+        with shrinking.training():
+            outcome = fit(
+                adapted.model,
+                weights,
+                _objective(bench, adapted.model, train_rows, setting.rows("validation")),
+                schedule,
+                bench.clock,
+                trial.train.select,
+                bench.on_point,
+                lambda: method.after_first_backward(adapted),
+                lambda step, steps: method.after_step(adapted, step, steps),
+                lambda: method.penalty(adapted),
+                watch=watch,
+            )
         energy = bench.energy.stop()
-        yield Trained(outcome, meter.peak(), lambda name: predict(adapted.model, setting.rows(name)), energy)
+        yield Trained(outcome, bench.peak(watch), lambda name: predict(adapted.model, setting.rows(name)), energy)
         weights.settle()
+        if sharded:
+            gather(adapted.model)
+
+
+def _embedding(adapted: Adapted, rows: TokenRows, trial: TrialSpec) -> tuple[Any, set[str], np.ndarray, float]:
+    return adapted.model, set(adapted.trainable), rows.tokens.ids, trial.train.weight_decay
 
 
 @contextmanager
@@ -143,16 +164,15 @@ def _on_features(setting: Setting, rates: Rates, schedule: Schedule) -> Iterator
 
 def _objective(bench: Bench, model: Any, train: AnyRows, validation: AnyRows) -> Classification:
     trial = bench.job.trial
-    micro_batch = trial.train.micro_batch if bench.job.micro_batch is None else bench.job.micro_batch
-    return Classification(model, train, validation, bench.splits.labels, trial.train.batch_size, micro_batch, trial.seed)
+    return Classification(model, train, validation, bench.splits.labels, trial.train.batch_size, bench.micro_batch, trial.seed)
 
 
-def _weights(adapted: Adapted, trial: TrialSpec, rates: Rates, precision: Any, base_start: float) -> Weights:
+def _weights(adapted: Adapted, trial: TrialSpec, rates: Rates, precision: Any, base_start: float, sharded: bool = False) -> Weights:
     groups = [
         Group(adapted.parameters([*adapted.adapter, *adapted.base]), rates.learning_rate, base_start),
         Group(adapted.parameters(adapted.head), rates.head_learning_rate),
     ]
-    return Weights(adapted.model, [group for group in groups if group.parameters], precision, trial.train.weight_decay)
+    return Weights(adapted.model, [group for group in groups if group.parameters], precision, trial.train.weight_decay, sharded=sharded)
 
 
 def _read(setting: Setting) -> tuple[dict[str, torch.Tensor], FeatureCost, bool]:
@@ -171,11 +191,12 @@ def _read(setting: Setting) -> tuple[dict[str, torch.Tensor], FeatureCost, bool]
     read = Clock(synchroniser(bench.device))
     features: dict[str, torch.Tensor] = {}
     bench.meter.reset()
+    bench.energy.start()
     with bench.clock.phase("features"):
         for split in ("train", "validation", "test"):
             with read.phase(split):
                 features[split] = extract(adapted.encode, setting.rows(split))
-        peak = bench.meter.peak()
-        cost = FeatureCost(read.seconds, peak.bytes, peak.counter)
+        peak, energy = bench.meter.peak(), bench.energy.stop()
+        cost = FeatureCost(read.seconds, peak.bytes, peak.counter, energy.as_dict() if energy else None)
         save_features(file, features, cost)
     return features, cost, True

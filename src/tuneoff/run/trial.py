@@ -9,8 +9,8 @@ import torch
 
 from tuneoff.backbone import pick_device
 from tuneoff.data import load_prepared
-from tuneoff.errors import OutOfMemoryError, TrialError, TuneoffError
-from tuneoff.measure import Clock, EnergyMeter, MemoryMeter, environment
+from tuneoff.errors import OutOfMemoryError, StorageError, TrialError, TuneoffError
+from tuneoff.measure import Clock, EnergyMeter, MemoryMeter, NoEnergy, environment
 from tuneoff.methods import Method, TextMethod, method_class
 from tuneoff.run.adapting import run_adapted
 from tuneoff.run.baseline import run_baseline
@@ -19,15 +19,14 @@ from tuneoff.run.job import Job, write_result
 from tuneoff.run.pretraining import run_pretraining
 from tuneoff.run.proof import verify_job
 from tuneoff.run.searching import run_search
-from tuneoff.store import fault
+from tuneoff.run.shrinking import shrunk
+from tuneoff.store import fault, trouble
 
 
 def run_job(job: Job) -> None:
     """Run a job and leave ``result.json``."""
     began = time.monotonic()
     torch.manual_seed(0)
-    if job.threads:
-        torch.set_num_threads(job.threads)
     fault("trial-start")
     device = pick_device()
     meter = MemoryMeter(device)
@@ -37,14 +36,26 @@ def run_job(job: Job) -> None:
         try:
             with clock.phase("load"):
                 splits = load_prepared(job.prepared)
-            result = _run(Bench(job, device, clock, meter, EnergyMeter(gpu), splits)) | {"state": "complete", "environment": environment()}
+            bench = Bench(job, device, clock, meter, _energy_meter(job, gpu), splits)
+            result = _run(bench) | {"state": "complete", "environment": environment()}
         except (torch.OutOfMemoryError, MemoryError) as error:
-            result = _failure(OutOfMemoryError("run.oom", peak=meter.peak().bytes), error) | {"memory": {"train": asdict(meter.peak())}}
+            peak = meter.peak()
+            told = OutOfMemoryError("run.oom", device=device.type, peak=peak.bytes or 0)
+            result = _failure(told, error) | {"memory": {"train": asdict(peak)}}
+        except StorageError:
+            raise  # No end of a trial: the run stops, and goes on once there is a disk.
         except TuneoffError as error:
             result = _failure(error, error)
         except Exception as error:
+            if trouble(error, job.folder):
+                raise
             result = _failure(TrialError("run.failed", reason=f"{type(error).__name__}: {error}"), error)
     write_result(job.folder, result | {"phases": clock.seconds, "began": began, "ended": time.monotonic()})
+
+
+def _energy_meter(job: Job, gpu: int | None) -> EnergyMeter:
+    """Of several ranks none sees what the others use: then nothing is measured."""
+    return EnergyMeter(gpu) if job.ranks == 1 else NoEnergy()
 
 
 def _failure(told: TuneoffError, error: BaseException) -> dict[str, Any]:
@@ -57,7 +68,16 @@ def _failure(told: TuneoffError, error: BaseException) -> dict[str, Any]:
 def _run(bench: Bench) -> dict[str, Any]:
     trial = bench.job.trial
     if trial.stage == "pretrain":
-        return run_pretraining(bench)
+        assert trial.pretrain is not None
+        size, planned, run = trial.pretrain.batch_size, None, run_pretraining
+    else:
+        size, planned, run = trial.train.batch_size, trial.train.micro_batch, _run_method
+    bench.micro_batch = bench.job.micro_batch or planned
+    return run(bench) | shrunk(bench, size, planned)
+
+
+def _run_method(bench: Bench) -> dict[str, Any]:
+    trial = bench.job.trial
     kind = method_class(trial.method.removeprefix("pretrain+"))
     method = kind(kind.Config.model_validate(trial.config))
     if isinstance(method, TextMethod):

@@ -146,7 +146,7 @@ class OnBackbone(Layout):
         """The backbone as it was before training, in the format it is stored in."""
         predictor = self.predictor
         pad: Any = predictor.tokenizer.pad_token_id
-        return load_classifier(predictor.resolved, predictor.facts, pad, 0, stored_format(predictor), self.said.trust_remote_code)
+        return load_classifier(predictor.resolved, predictor.facts, pad, 0, stored_format(predictor), predictor.trusts_code)
 
     @property
     def _has_new_pooler(self) -> bool:

@@ -27,7 +27,7 @@ class Own(OnBackbone):
 
     def logits(self, folder: Path, texts: Texts, cache: Path) -> np.ndarray:
         """As ``tuneoff predict`` does."""
-        return Predictor(folder, precision="fp32").logits(texts, cache)
+        return Predictor(folder, precision="fp32", trust=self.predictor.trusts_code).logits(texts, cache)
 
     @property
     def usage(self) -> tuple[str, str]:
