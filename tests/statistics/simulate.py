@@ -13,9 +13,17 @@ from scipy import stats
 
 from tuneoff.analyse import ALPHA, Comparisons, Draws, interval
 from tuneoff.analyse.compare import holm
+from tuneoff.analyse.scores import macro_f1_parts
 from tuneoff.analyse.variance import pair_parts
 
 Results = dict[str, dict[int, np.ndarray]]
+#: Shares of classes, by what the documentation calls them.
+CLASSES = {
+    "3 alike": (1 / 3, 1 / 3, 1 / 3),
+    "60, 30, 10 %": (0.6, 0.3, 0.1),
+    "90, 7, 3 %": (0.9, 0.07, 0.03),
+    "20 alike": (0.05,) * 20,
+}
 #: Procedures of the literature.
 KINDS = {"rows": "Over rows", "seeds": "Over seeds", "satterthwaite": "Satterthwaite", "hillis": "Hillis"}
 
@@ -110,6 +118,54 @@ def usual(results: Results, kind: str) -> np.ndarray:
     apart = np.zeros((len(results), len(results)), dtype=bool)
     apart[first, second] = apart[second, first] = corrected <= ALPHA
     return apart
+
+
+#: Classes and scenes of the table on macro-F1.
+BY_F1 = [
+    *((classes, Scene(5, 3, rows)) for classes in ("3 alike", "60, 30, 10 %") for rows in (200, 800)),
+    ("60, 30, 10 %", Scene(5, 5, 800)),
+    ("90, 7, 3 %", Scene(5, 3, 200)),
+    ("90, 7, 3 %", Scene(5, 3, 800)),
+    ("20 alike", Scene(10, 3, 400)),
+]
+
+
+def labelled(results: Results, shares: Sequence[float], generator: np.random.Generator) -> tuple[Results, np.ndarray]:
+    """Answers of several classes to the hits of a study, and the true classes [rows].
+
+    A row has one wrong class that most methods and seeds fall for: four in five wrong answers are it.
+
+    Args:
+        results: label → seed → hits, bool [rows].
+        shares: of each class.
+        generator: of classes and wrong answers.
+    """
+    num_classes, num_rows = len(shares), len(next(iter(next(iter(results.values())).values())))
+    targets = generator.choice(num_classes, num_rows, p=list(shares))
+    usual = generator.integers(num_classes - 1, size=num_rows)
+
+    def answer(hits: np.ndarray) -> np.ndarray:
+        off = np.where(generator.random(num_rows) < 0.8, usual, generator.integers(num_classes - 1, size=num_rows))
+        return np.where(hits, targets, (targets + 1 + off) % num_classes)
+
+    return {label: {seed: answer(hits) for seed, hits in found.items()} for label, found in results.items()}, targets
+
+
+def by_macro_f1(answers: Results, targets: np.ndarray, num_classes: int) -> np.ndarray:
+    """Which pairs the analysis tells apart by macro-F1, bool [methods, methods]."""
+    parts = {label: {seed: macro_f1_parts(targets, said, num_classes) for seed, said in found.items()} for label, found in answers.items()}
+    return Comparisons(parts, "full", answers=answers).separable()
+
+
+def shares_by_macro_f1(scene: Scene, shares: Sequence[float], count: int) -> tuple[float, float]:
+    """Studies that tell two equal methods apart by macro-F1, and comparisons with ``full`` that are told apart: power, if it is better."""
+    generator = np.random.default_rng(1)
+    wrong, found = 0, 0.0
+    for results in scene.studies(count):
+        apart = by_macro_f1(*labelled(results, shares, generator), len(shares))
+        wrong += bool((apart[1:, 1:] if scene.advantage else apart).any())
+        found += apart[0, 1:].mean()
+    return wrong / count, found / count
 
 
 def share_with_a_false_difference(scene: Scene, count: int, judge: Callable[[Results], np.ndarray] = ours) -> float:
@@ -213,6 +269,21 @@ def main(count: int = 2000) -> None:
                 _percent(share_with_a_false_difference(x, count // 2)),
             )
             for x in [Scene(k, s, r) for k in (2, 10) for s in (3, 5) for r in (800, 3000)]
+        ),
+    )
+    _table(
+        "Macro-F1",
+        ("Classes", "Methods", "Seeds", "Rows", "No difference: studies with one", "Full fine-tuning 3 points better: found"),
+        (
+            (
+                classes,
+                x.methods,
+                x.seeds,
+                x.rows,
+                _percent(shares_by_macro_f1(x, CLASSES[classes], count)[0]),
+                _percent(shares_by_macro_f1(replace(x, advantage=0.03), CLASSES[classes], count // 4)[1]),
+            )
+            for classes, x in BY_F1
         ),
     )
     single = [Scene(k, 1, r) for k in (2, 5) for r in (200, 800, 3000)]

@@ -8,10 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.statistics.simulate import Scene, error, power, share_with_a_false_difference
+from tests.statistics.simulate import BY_F1, CLASSES, Scene, error, power, share_with_a_false_difference, shares_by_macro_f1
 from tests.support.made_up import LABELS, method, targets
-from tests.support.studies import write_rows, write_study
-from tuneoff import Study
 from tuneoff.analyse import ALPHA, analyse
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "statistics.md"
@@ -75,6 +73,43 @@ def test_the_documentation_states_every_scene() -> None:
     assert set(NULL) == {(methods, seeds, rows) for methods in (2, 5, 10) for seeds in (3, 5) for rows in (200, 800)}
     assert set(NULL) < set(POWER)
     assert all(share <= ALPHA for (share,) in NULL.values())
+    by_f1 = documented_by_f1()
+    assert set(by_f1) == {(classes, scene.methods, scene.seeds, scene.rows) for classes, scene in BY_F1}
+    assert all(false <= ALPHA for false, _ in by_f1.values())
+
+
+def documented_by_f1() -> dict[tuple[str, int, int, int], tuple[float, float]]:
+    """Classes, methods, seeds, rows → share of studies with a false difference, and of true ones that are found."""
+    below = DOCUMENT.read_text(encoding="utf-8").partition("### Macro-F1\n")[2].partition("\n### ")[0]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in below.splitlines() if line.startswith("|")][2:]
+    return {
+        (classes, int(methods), int(seeds), int(rows)): (float(false.split()[0]) / 100, float(found.split()[0]) / 100)
+        for classes, methods, seeds, rows, false, found in cells
+    }
+
+
+F1_SCENES = {f"{classes}-{name(scene)}": (classes, scene) for classes, scene in BY_F1}
+
+
+@pytest.mark.parametrize("which", ["60, 30, 10 %-5-methods-3-seeds-800-rows", "90, 7, 3 %-5-methods-3-seeds-200-rows"])
+def test_macro_f1_is_as_careful_as_accuracy(which: str) -> None:
+    classes, scene = F1_SCENES[which]
+    studies = 400
+    found, _ = shares_by_macro_f1(scene, CLASSES[classes], studies)
+    assert found <= ALPHA + 3 * error(ALPHA, studies)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("which", F1_SCENES)
+def test_macro_f1_errs_and_finds_as_often_as_the_documentation_states(which: str) -> None:
+    classes, scene = F1_SCENES[which]
+    stated_false, stated_found = documented_by_f1()[classes, scene.methods, scene.seeds, scene.rows]
+    studies = 1000
+    false, _ = shares_by_macro_f1(scene, CLASSES[classes], studies)
+    assert false <= ALPHA + 2 * error(ALPHA, studies)
+    assert false == pytest.approx(stated_false, abs=4 * error(stated_false, studies))
+    _, found = shares_by_macro_f1(replace(scene, advantage=0.03), CLASSES[classes], 300)
+    assert found == pytest.approx(stated_found, abs=4 * error(stated_found, 300))
 
 
 @pytest.mark.slow
@@ -90,38 +125,3 @@ def test_the_best_of_equal_methods_is_seldom_declared_better_than_the_rest() -> 
         analysis = analyse([method(label, found, targets(200)) for label, found in results.items()], LABELS)
         alone += len(analysis.ties) < 5
     assert alone / studies <= ALPHA + 3 * error(ALPHA, studies)
-
-
-def write_noisy_rows(file: Path) -> None:
-    """400 separable rows, of which every tenth has the wrong label: no method can be right about all of them."""
-    write_rows(file, rows=400)
-    lines = file.read_text(encoding="utf-8").splitlines()
-    for number in range(1, len(lines), 10):
-        text, _, label = lines[number].rpartition(",")
-        lines[number] = f"{text},{'good' if label == 'bad' else 'bad'}"
-    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-@pytest.mark.slow
-def test_a_method_trained_under_two_names_is_a_tie(tmp_path: Path) -> None:
-    """A/A with real trials: twice the same settings, and once so nearly the same that it trains anew."""
-    rate = {"learning_rate": 3e-3, "head_learning_rate": 3e-3}
-    methods = [
-        {"full": rate, "as": "first"},
-        {"full": rate, "as": "second"},
-        {"full": {**rate, "learning_rate": 3.01e-3}, "as": "third"},
-    ]
-    folder = write_study(tmp_path / "aa", methods, seeds=3, train={"epochs": 6}, data={"test": 0.4})
-    write_noisy_rows(folder / "rows.csv")
-    study = Study.load(folder)
-    study.run()
-    analysis = study.material().analysis
-    assert [row.state for row in analysis.rows] == ["complete"] * 3
-    assert not analysis.comparisons.any_separable
-    assert [row.label for row in analysis.ties] == [row.label for row in analysis.scored]
-    assert len(analysis.ties) == 3
-    same = analysis.comparisons.between("second", "first")
-    assert same is not None
-    assert (same.mean, same.rows) == (0.0, 0)
-    # Three seeds of the settings that two names share, three of the third name's own.
-    assert len(study.plan().trials) == 6

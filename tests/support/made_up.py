@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from tuneoff.analyse import MethodTrials, TrialResult, analyse
+from tuneoff.analyse import MethodTrials, TrialResult, analyse, foreseen
 from tuneoff.data import DataReport
-from tuneoff.report import Material
+from tuneoff.report import BackboneCard, Material
 from tuneoff.spec import StudySpec
 
 LABELS = ["negative", "neutral", "positive"]
@@ -99,8 +99,40 @@ def targets(rows: int) -> np.ndarray:
     return np.arange(rows) % len(LABELS)
 
 
-def material(methods: Sequence[MethodTrials], clean: np.ndarray | None = None, folder: Path = Path("study"), **budget: Any) -> Material:
-    """What a report is written from, with a budget as in a study file."""
+def fits(need: int, usable: int = 15_400_000_000, verdict: str | None = None, micro_batch: int | None = None) -> dict[str, Any]:
+    """Whether a trial fits a device, as forecasts have it."""
+    return {"verdict": verdict or ("fits" if need <= usable else "too_large"), "need": need, "usable": usable, "micro_batch": micro_batch}
+
+
+def forecast(held: int, low: float, high: float, t4: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What ``tuneoff plan`` keeps of a trial."""
+    peak = {"bytes": held // 2, "held": held, "phase": "backward", "parts": {}}
+    seconds = {"train": {"low": low, "high": high}, "evaluate": {"low": low / 10, "high": high / 10}, "trial": {"low": low, "high": high}}
+    return {"train": peak, "evaluate": peak, "seconds": seconds, "fit": fits(held), "fits": {"T4": t4 or fits(held)}}
+
+
+def material(
+    methods: Sequence[MethodTrials],
+    clean: np.ndarray | None = None,
+    folder: Path = Path("study"),
+    study: Mapping[str, Any] | None = None,
+    forecasts: Mapping[str, Mapping[str, Any]] | None = None,
+    stages: Sequence[dict[str, Any]] = (),
+    backbone: BackboneCard | None = None,
+    **budget: Any,
+) -> Material:
+    """What a report is written from, with a budget as in a study file.
+
+    Args:
+        methods: with their trials.
+        clean: bool [test rows], false where a row is known from train.
+        folder: of the study.
+        study: further keys of the study file.
+        forecasts: label → as :func:`forecast` makes them.
+        stages: records of continued pretraining.
+        backbone: where there is one.
+        budget: of the study file.
+    """
     spec = StudySpec.model_validate(
         {
             "study": "made-up",
@@ -110,8 +142,12 @@ def material(methods: Sequence[MethodTrials], clean: np.ndarray | None = None, f
             "methods": [m.method for m in methods if m.label == m.method] or ["majority"],
             "budget": budget,
         }
+        | dict(study or {})
     )
     classes = dict.fromkeys(LABELS, 40)
     sizes = {"train": 120, "validation": 120, "test": 120}
     data = DataReport(sizes, dict.fromkeys(sizes, classes), 0, "0" * 64, [])
-    return Material(folder, spec, data, LABELS, None, list(methods), analyse(methods, LABELS, clean))
+    analysis = analyse(methods, LABELS, clean)
+    rows = {row.label: row for row in analysis.rows}
+    found = {label: foreseen(rows[label], one, None, allocated=False) for label, one in (forecasts or {}).items()}
+    return Material(folder, spec, data, LABELS, backbone, list(methods), analysis, list(stages), found)

@@ -20,15 +20,26 @@ NAMES = ("full", "lora", "adapter", "prefix", "prompt", "tfidf", "majority")
 PEFT = ("lora", "adapter", "prefix", "prompt")
 #: Numbers of a difference: mean and the two ends.
 DIFFERENCE = re.compile(r"([+-]\d+\.\d) \[([+-]\d+\.\d), ([+-]\d+\.\d)\]")
-#: What a sentence says of a loss, and what its printed interval must then be; an end is rounded to a tenth.
+#: What a line says of a loss, and what the printed interval of each of its methods must then be; an end is rounded to a tenth.
 ROUNDED = 0.05
 WORDS = {
-    "none": ("almost none", "거의 없음"),
-    "small": ("small", "작음"),
-    "large": ("large", "큼"),
-    "gain": ("does not lose but gains", "하락이 아니라 상승"),
+    "none": ("Almost no loss, ", "하락폭이 거의 없음("),
+    "small": ("A small loss, 1", "하락폭이 작음("),
+    "large": ("A large loss, more", "하락폭이 큼("),
+    "gain": ("No loss but a gain", "하락이 아니라 1점 넘는 상승"),
 }
 BOUNDS = {"none": (-1, 1), "small": (1, 3), "large": (3, np.inf), "gain": (-np.inf, -1)}
+#: The verdict on all PEFT methods, and the words of which each of their lines must then be.
+VERDICTS = {
+    "none": ("almost nothing", "거의 없습니다"),
+    "small": ("is **small**", "**작습니다**"),
+    "large": ("is **large**", "**큽니다**"),
+    "gain": ("but **gain**", "**올랐습니다**"),
+    "lost": ("**lose accuracy**", "**분명히 하락**"),
+    "won": ("**gain accuracy**", "**분명히 상승**"),
+    "undecided": ("**cannot decide**", "**판정할 수 없습니다**"),
+    "mixed": ("**depends on the method**", "**기법에 따라 다릅니다**"),
+}
 
 
 @dataclass(frozen=True, repr=False)
@@ -124,30 +135,38 @@ def test_sentences_of_performance_agree_with_the_table(table: Table) -> None:
 
 
 def check_losses(table: Table, lines: list[str], lang: str) -> None:
+    korean = lang == "ko"
     told = [line for line in lines if line.startswith("  * ")]
     expected = [label for label in trained(table) if label in PEFT] if "full" in table.hits else []
-    assert sorted(labels_in(line, lang)[0] for line in told) == sorted(expected)
+    assert sorted(label for line in told for label in labels_in(line, lang)) == sorted(expected)
+    groups = []
     for line in told:
-        label = labels_in(line, lang)[0]
-        mean, low, high = difference_in(line)
-        # Printed to a tenth of a point.
-        assert mean == pytest.approx(100 * (accuracy(table, label) - accuracy(table, "full")), abs=ROUNDED + 1e-6)
-        least, most = -high - ROUNDED, -low + ROUNDED
-        undecided = ("cannot decide", "판정 불가")[lang == "ko"] in line
-        certain = any(word in line for word in (" loses, ", " gains, ", "하락은 분명", "상승은 분명"))
-        if undecided:
-            assert certain == row(table, label).gap.separable  # type: ignore[union-attr]
-            # It really straddles a border: no single word holds it all.
-            assert not any(low_ < -high < high_ and low_ < -low < high_ for low_, high_ in ((a + 0.1, b - 0.1) for a, b in BOUNDS.values()))
-        else:
-            said = [word for word, words in WORDS.items() if words[lang == "ko"] in line.replace(name_of(label, lang), "")]
-            assert len(said) == 1, line
-            assert BOUNDS[said[0]][0] - 2 * ROUNDED <= least, line
-            assert most <= BOUNDS[said[0]][1] + 2 * ROUNDED, line
+        said = [word for word, words in WORDS.items() if words[korean] in line]
+        undecided = ("cannot be decided", "판정 불가")[korean] in line.partition("**")[0].lower()
+        assert len(said) + undecided == 1, line
+        lost, won = (any(word in line for word in words) for words in (("A loss, but", "하락은 분명"), ("A gain, but", "상승은 분명")))
+        certain = lost or won
+        groups.append(said[0] if said else "lost" if lost else "won" if won else "undecided")
+        for part in line.partition("**")[2].split("], "):
+            (label,) = labels_in(part, lang)
+            mean, low, high = difference_in(part.rstrip("]") + "]")
+            # Printed to a tenth of a point.
+            assert mean == pytest.approx(100 * (accuracy(table, label) - accuracy(table, "full")), abs=ROUNDED + 1e-6)
+            if undecided:
+                assert certain == row(table, label).gap.separable  # type: ignore[union-attr]
+                # It really straddles a border: no single word holds it all.
+                inside = ((a + 0.1, b - 0.1) for a, b in BOUNDS.values())
+                assert not any(low_ < -high < high_ and low_ < -low < high_ for low_, high_ in inside)
+            else:
+                assert BOUNDS[said[0]][0] - 2 * ROUNDED <= -high - ROUNDED, line
+                assert -low + ROUNDED <= BOUNDS[said[0]][1] + 2 * ROUNDED, line
+    if told:
+        (verdict,) = [name for name, words in VERDICTS.items() if any(words[korean] in line for line in lines if line.startswith("* "))]
+        assert verdict == (groups[0] if len(set(groups)) == 1 else "mixed")
 
 
 def check_best(table: Table, lines: list[str], lang: str) -> None:
-    (line,) = [line for line in lines if line.startswith("* In the domain" if lang == "en" else "* finance 분야")]
+    (line,) = [line for line in lines if line.startswith("* In the domain of finance" if lang == "en" else "* finance 분야에서")]
     named = labels_in(line, lang)
     highest = max(accuracy(table, label) for label in trained(table))
     assert accuracy(table, named[0]) == pytest.approx(highest)
@@ -181,8 +200,10 @@ def test_sentences_of_efficiency_agree_with_the_table(table: Table) -> None:
         if not trained(table):
             continue
         limits, found = table.material.limits, table.material.recommendation
-        sign = ("most reasonable choice", "가장 합리적인 선택")[lang == "ko"]
-        chosen = [line for line in lines if sign in line]
+        signs = (("most reasonable choice", "가장 합리적인 선택지"), ("is the only method near", "예산에 맞는 것은 **"))
+        chosen = [line for line in lines if any(sign[lang == "ko"] in line for sign in signs)]
+        if len(fitting_labels(table)) != 1:
+            assert not any(signs[1][lang == "ko"] in line for line in lines)
         fitting = [label for label in found_labels(found.candidates) if limits.fit(row(table, label))]
         assert bool(chosen) == bool(fitting)
         if chosen:
@@ -201,6 +222,11 @@ def test_sentences_of_efficiency_agree_with_the_table(table: Table) -> None:
             assert set(labels_in(nothing, lang)) == set(found_labels(found.candidates))
         # The first speaks of memory alone, which is measured whether or not a method learnt.
         assert not set(labels_in("".join(lines[1:]), lang)) & set(table.fallen)
+
+
+def fitting_labels(table: Table) -> list[str]:
+    limits = table.material.limits
+    return [found.label for found in table.material.recommendation.candidates if limits.fit(found)]
 
 
 def found_labels(rows: list[Row]) -> list[str]:
@@ -244,17 +270,17 @@ def two(better: float, rows: int = 600, seeds: int = 3) -> Material:
 def test_two_that_differ_by_less_than_the_noise_are_said_to() -> None:
     made = two(0.01)
     (english,) = [line for line in performance(made, "en") if "highest mean" in line]
-    (korean,) = [line for line in performance(made, "ko") if "평균이 가장 높지만" in line]
+    (korean,) = [line for line in performance(made, "ko") if "가장 높지만(" in line]
     assert re.search(r"\*\*LoRA\*\* has the highest mean .* but \*\*Full fine-tuning\*\* cannot be told apart from it", english)
-    assert "less than the noise of 3 seed(s) and 600 test rows" in english
-    assert "**LoRA**의 평균이 가장 높지만" in korean
+    assert "is within the noise of 3 seeds and 600 test rows" in english
+    assert "평균은 **LoRA가** 가장 높지만" in korean
     assert "**전체 미세조정과** 구분되지 않습니다" in korean
-    assert "시드 3개와 테스트 600행의 잡음보다 작습니다" in korean
+    assert "시드 3개와 테스트 데이터 600건의 잡음 범위 안입니다" in korean
     assert difference_in(english) == difference_in(korean)
 
 
 def test_a_difference_beyond_the_noise_is_stated_with_its_interval() -> None:
-    (line,) = [line for line in performance(two(0.12), "en") if "was best" in line]
+    (line,) = [line for line in performance(two(0.12), "en") if "did best" in line]
     _, low, _ = difference_in(line)
     assert low > 0
 
@@ -263,8 +289,8 @@ def test_continued_pretraining_is_judged_by_its_own_comparison() -> None:
     generator = np.random.default_rng(3)
     common = generator.random((3, 600))
     for change, english, korean in (
-        (0.15, "the domain text helped", "도메인 적응의 효과가 확인"),
-        (0.0, "no gain is shown", "입증되지 않았"),
+        (0.15, "adapting to the domain pays", "의 성능 향상이 있었으며"),
+        (0.0, "neither gain nor harm is shown", "입증되지 않았"),
     ):
         after = np.where(generator.random((3, 600)) < 0.8, common, generator.random((3, 600)))
         made = material(
@@ -289,7 +315,7 @@ def test_the_second_score_and_the_search_have_their_sections() -> None:
     page = Readme(made, "en", {}).text()
     assert "The text of 9 of the 90 test rows" in page
     assert "| LoRA | 0.001 | 0.001 | 0.700 | 0.700 | 0.700 | 0/2 | 12.0 s |" in page
-    assert "| Search time |" in page
+    assert "Search time |" in page
     plain = Readme(material([method("lora", hits, targets(90))]), "en", {}).text()
     assert "Without test rows" not in plain
     assert "Sensitivity" not in plain

@@ -2,12 +2,17 @@
 
 from tuneoff.analyse.bootstrap import Draws, Interval, interval
 from tuneoff.analyse.compare import ALPHA, Comparison, Comparisons
-from tuneoff.analyse.costs import Sensitivity, effort
+from tuneoff.analyse.confusions import confusions
+from tuneoff.analyse.costs import Expense, Sensitivity, effort, expense, joules
 from tuneoff.analyse.curves import curve_points
+from tuneoff.analyse.disagreements import Disagreements, disagreements
+from tuneoff.analyse.foreseen import Foreseen, RowForecast, foreseen
 from tuneoff.analyse.front import COSTS, Standing, fronts
 from tuneoff.analyse.recommend import LIMITED, Change, Limits, Recommendation, reading, recommend
 from tuneoff.analyse.row import Row
 from tuneoff.analyse.rows import ALMOST_NONE, SMALL, Analysis, analyse
+from tuneoff.analyse.search import search_points
+from tuneoff.analyse.studies import Pairing, StudyGap, StudyHits, compare_studies, pairing
 from tuneoff.analyse.trials import MethodTrials, TrialResult
 
 __all__ = [
@@ -20,20 +25,35 @@ __all__ = [
     "Change",
     "Comparison",
     "Comparisons",
+    "Disagreements",
     "Draws",
+    "Expense",
+    "Foreseen",
     "Interval",
     "Limits",
     "MethodTrials",
+    "Pairing",
     "Recommendation",
     "Row",
+    "RowForecast",
     "Sensitivity",
     "Standing",
+    "StudyGap",
+    "StudyHits",
     "TrialResult",
     "analyse",
+    "compare_studies",
+    "confusions",
     "curve_points",
+    "disagreements",
     "effort",
+    "expense",
+    "foreseen",
     "fronts",
     "interval",
+    "joules",
+    "pairing",
     "reading",
     "recommend",
+    "search_points",
 ]

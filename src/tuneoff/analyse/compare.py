@@ -6,7 +6,7 @@ of the whole study and keeps its uncertainty, as in the Behrens-Fisher problem; 
 with full fine-tuning. ``docs/statistics.md`` has the sources and what simulation says of it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -26,7 +26,7 @@ FEW_ROWS: Final = 6
 
 @dataclass(frozen=True)
 class Comparison(Interval):
-    """Accuracy of one method less that of another, paired; mean and interval as shares (0.01 is one point).
+    """A score of one method less that of another, paired; mean and interval as shares (0.01 is one point).
 
     The interval is at the level of Holm's correction: it excludes zero exactly when the two are separable.
 
@@ -58,17 +58,34 @@ class Comparisons:
     Args:
         hits: label → number of the seed → which test rows are right, bool [rows].
         reference: label of the method that the others are held against by plan: full fine-tuning.
+        pairs: the only pairs that are asked about, and so corrected for; without, all are.
+        answers: label → number of the seed → class numbers [rows], where the hits are what each row adds to another score (float):
+            which rows two methods differ on is then read off their answers, and with one seed nothing is told apart.
     """
 
-    def __init__(self, hits: Mapping[str, Hits], reference: str | None = None) -> None:
+    def __init__(
+        self,
+        hits: Mapping[str, Hits],
+        reference: str | None = None,
+        pairs: Iterable[tuple[str, str]] | None = None,
+        answers: Mapping[str, Hits] | None = None,
+    ) -> None:
         self.labels = list(hits)
         self._place = {label: place for place, label in enumerate(self.labels)}
         self._found: dict[tuple[str, str], Comparison | None] = {}
         if len(hits) < 2:
             return
         self.parts = pair_parts([hits[label] for label in self.labels])
+        self._exact = answers is None
+        self._differing = self.parts.discordant if answers is None else _differing([answers[label] for label in self.labels])
         self._seed_part, self._freedom = _seed_part(self.parts)
-        first, second = np.nonzero(np.triu(self.parts.seeds > 0, 1))
+        self._asked = np.triu(self.parts.seeds > 0, 1)
+        if pairs is not None:
+            asked = np.zeros_like(self._asked)
+            for pair in pairs:
+                asked[tuple(sorted(self._place[label] for label in pair))] = True
+            self._asked &= asked
+        first, second = np.nonzero(self._asked)
         raw = self._raw(first, second)
         corrected, tests = holm(raw)
         if reference in self._place:
@@ -80,7 +97,7 @@ class Comparisons:
         self._tests[first, second] = self._tests[second, first] = tests
 
     def between(self, one: str, other: str) -> Comparison | None:
-        """``one`` less ``other``; ``None`` for a method with itself, for one that is not compared, and without a common seed."""
+        """``one`` less ``other``; ``None`` for a method with itself, for a pair that is not compared, and without a common seed."""
         if one == other or one not in self._place or other not in self._place:
             return None
         if (one, other) not in self._found:
@@ -106,12 +123,12 @@ class Comparisons:
         """P-values before correction."""
         parts, raw = self.parts, np.ones(len(first))
         exact = parts.seeds[first, second] == 1
-        wins, discordant = parts.wins[first, second], parts.discordant[first, second]
-        for place in np.flatnonzero(exact & (discordant > 0)):
+        wins, discordant = parts.wins[first, second], self._differing[first, second]
+        for place in np.flatnonzero(exact & (discordant > 0) & self._exact):
             raw[place] = stats.binomtest(int(wins[place]), int(discordant[place])).pvalue
         for place in np.flatnonzero(~exact & (discordant >= FEW_ROWS)):
             pair = first[place], second[place]
-            raw[place] = _tail(abs(parts.effect[pair]), *self._variance(pair))
+            raw[place] = tail(abs(parts.effect[pair]), *self._variance(pair))
         return raw
 
     def _variance(self, pair: tuple[Any, Any]) -> tuple[float, float, float, float, int]:
@@ -128,24 +145,38 @@ class Comparisons:
 
     def _compare(self, other: str, row: int, column: int) -> Comparison | None:
         parts, pair = self.parts, (row, column)
-        seeds, discordant = int(parts.seeds[pair]), int(parts.discordant[pair])
-        if not seeds:
+        seeds, discordant = int(parts.seeds[pair]), int(self._differing[pair])
+        if not (self._asked[row, column] or self._asked[column, row]):
             return None
         effect, level = float(parts.effect[pair]), ALPHA / self._tests[pair]
         reason = "few_rows" if discordant < FEW_ROWS else "one_seed" if seeds == 1 else None
-        if reason == "one_seed":
+        if reason == "one_seed" and self._exact:
             # Clopper and Pearson's interval for the share of differing rows that one method wins agrees with the exact test.
             share = stats.binomtest(int(parts.wins[pair]), discordant).proportion_ci(1 - level)
             low, high = (discordant / parts.num_rows * (2 * float(end) - 1) for end in share)
         else:
             # Too few differing rows to test: they could have fallen to either side.
-            width = discordant / parts.num_rows if reason else _critical(level, *self._variance(pair))
-            low, high = (-width, width) if reason else (effect - width, effect + width)
+            few = reason == "few_rows"
+            width = max(discordant / parts.num_rows, abs(effect)) if few else critical(level, *self._variance(pair))
+            low, high = (-width, width) if few else (effect - width, effect + width)
         p_value = None if reason else float(self._corrected[pair])
         separable = reason != "few_rows" and bool(self._corrected[pair] <= ALPHA)
         # Floats may put an end that stands on the effect itself on its other side.
         low, high = max(min(low, effect), -1.0) + 0.0, min(max(high, effect), 1.0)
         return Comparison(effect, low, high, other, p_value, reason, separable, seeds, discordant)
+
+
+def _differing(answers: Sequence[Hits]) -> np.ndarray:
+    """Test rows that two methods answer differently at some seed that both have, [methods, methods]."""
+    found = np.zeros((len(answers), len(answers)), dtype=int)
+    for first, one in enumerate(answers):
+        for second in range(first):
+            other = answers[second]
+            common = sorted(set(one) & set(other))
+            if common:
+                differs = np.any([one[seed] != other[seed] for seed in common], axis=0)
+                found[first, second] = found[second, first] = int(differs.sum())
+    return found
 
 
 def holm(raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -192,7 +223,7 @@ def _quadrature(freedom: float) -> tuple[np.ndarray, np.ndarray]:
     return stats.chi2.ppf((edges[1:] + edges[:-1]) / 2, freedom) / freedom, np.diff(edges)
 
 
-def _tail(effect: float, seed: float, freedom: float, row: float, both: float, row_freedom: int) -> float:
+def tail(effect: float, seed: float, freedom: float, row: float, both: float, row_freedom: int) -> float:
     """Two-sided p-value of a difference whose variance is known only as well as the seeds are many.
 
     The variance between seeds is drawn from its fiducial distribution, estimate · freedom / chi-square (Behrens and Fisher; Tsui and
@@ -205,11 +236,11 @@ def _tail(effect: float, seed: float, freedom: float, row: float, both: float, r
     return float(2 * weight @ special.stdtr(row_freedom, -effect / np.sqrt(np.maximum(variance, 1e-300))))
 
 
-def _critical(level: float, seed: float, freedom: float, row: float, both: float, row_freedom: int) -> float:
+def critical(level: float, seed: float, freedom: float, row: float, both: float, row_freedom: int) -> float:
     """The difference whose p-value is ``level``; 1 where none is as large."""
 
     def above(effect: float) -> float:
-        return float(np.log(max(_tail(effect, seed, freedom, row, both, row_freedom), 1e-300) / level))
+        return float(np.log(max(tail(effect, seed, freedom, row, both, row_freedom), 1e-300) / level))
 
     # Without the seeds' uncertainty it would be smaller, with all of the variance theirs it would be larger.
     low = float(special.stdtrit(row_freedom, 1 - level / 2)) * float(np.sqrt(row))

@@ -5,20 +5,22 @@ from typing import Any, Final
 
 import numpy as np
 
-from tuneoff.analyse.costs import effort
+from tuneoff.analyse.costs import effort, joules
 from tuneoff.analyse.row import Row
 from tuneoff.analyse.rows import Analysis
 
-COSTS: Final = ("memory", "seconds", "artefact", "parameters")
+COSTS: Final = ("memory", "seconds", "artefact", "parameters", "latency", "energy")
 
 
 def cost(row: Row, kind: str) -> float | None:
-    """A row's cost: bytes, seconds of training and search, or trainable parameters; ``None`` where not measured."""
+    """A row's cost: bytes, seconds of training and search or of an answer, trainable parameters, joules; ``None`` where not measured."""
     costs: dict[str, float | None] = {
         "memory": row.memory.get("train_peak_bytes"),
         "seconds": effort(row),
         "artefact": row.artefact_bytes,
         "parameters": (row.parameters or {}).get("trainable"),
+        "latency": row.answer_seconds,
+        "energy": joules(row),
     }
     return costs[kind]
 

@@ -15,11 +15,14 @@ class Row:
     Attributes:
         time: ``train_seconds`` holds training steps and, charged in full, the continued pretraining that the method builds on;
             ``search_seconds`` the search for its learning rates, which stands beside it; ``total_seconds`` everything.
+        workers: how many trials of the study trained on the machine at once while its own did, themselves included.
+        energy: ``train_joules`` and ``search_joules``, charged as time is, and the ``counters`` (``gpu``, ``cpu``) that they add up.
         latency: seconds for one batch by its size, and the same of the merged model where there is one.
         accuracy_clean: accuracy on the test rows whose text, or nearly that, is not in train; ``None`` where that is all of them.
         trained: whether it learnt; a row that did not has a reason in ``collapse`` and is neither compared nor ranked.
         gap: compared with full fine-tuning.
         gap_to_best: compared with the best row.
+        f1_gap: compared with full fine-tuning by macro-F1.
         sensitivity: what the search saw of the method's learning rates.
     """
 
@@ -34,6 +37,8 @@ class Row:
     parameters: dict[str, Any] | None
     memory: dict[str, Any] = field(default_factory=dict)
     time: dict[str, float | None] = field(default_factory=dict)
+    workers: list[int] = field(default_factory=list)
+    energy: dict[str, Any] = field(default_factory=dict)
     latency: dict[str, Any] | None = None
     accuracy: Interval | None = None
     accuracy_clean: Interval | None = None
@@ -51,6 +56,7 @@ class Row:
     error: dict[str, Any] | None = None
     gap: Comparison | None = None
     gap_to_best: Comparison | None = None
+    f1_gap: Comparison | None = None
     pretraining: dict[str, Any] | None = None
     sensitivity: Sensitivity | None = None
 
@@ -63,8 +69,9 @@ class Row:
 
     def as_dict(self) -> dict[str, Any]:
         """The shape of ``tuneoff report --json``."""
-        parts = ("accuracy", "accuracy_clean", "macro_f1", "gap", "gap_to_best", "sensitivity")
+        parts = ("accuracy", "accuracy_clean", "macro_f1", "gap", "gap_to_best", "f1_gap", "sensitivity")
         found = {name: value.as_dict() if (value := getattr(self, name)) else None for name in parts}
-        plain = ("label", "method", "title", "state", "trials", "parameters", "memory", "time", "latency", "per_class_f1", "mcc", "ece")
-        more = ("artefact_bytes", "precision", "epochs", "best_epochs", "trained", "collapse", "reload", "error", "config", "pretraining")
-        return {name: getattr(self, name) for name in (*plain, *more)} | found
+        plain = ("label", "method", "title", "state", "trials", "parameters", "memory", "time", "energy", "latency", "per_class_f1")
+        more = ("workers", "mcc", "ece", "artefact_bytes", "precision", "epochs", "best_epochs", "trained", "collapse", "reload", "error")
+        rest = ("config", "pretraining")
+        return {name: getattr(self, name) for name in (*plain, *more, *rest)} | found

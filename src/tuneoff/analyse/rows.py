@@ -12,7 +12,7 @@ from tuneoff.analyse import costs
 from tuneoff.analyse.bootstrap import Draws
 from tuneoff.analyse.compare import Comparison, Comparisons
 from tuneoff.analyse.row import Row
-from tuneoff.analyse.scores import hits, scores
+from tuneoff.analyse.scores import answers, hits, macro_f1_parts, scores
 from tuneoff.analyse.trials import MethodTrials, TrialResult
 from tuneoff.analyse.variance import Hits
 
@@ -30,7 +30,8 @@ class Analysis:
         num_test: test rows; ``None`` before the first complete trial.
         num_clean: those whose text, or nearly that, is not in train; ``None`` where that is all of them or not known.
         num_seeds: planned for each method.
-        comparisons: every pair of trained methods.
+        comparisons: every pair of trained methods, by accuracy.
+        f1_comparisons: the same by macro-F1; ``None`` before the first complete trial.
         hits: label of a trained method → seed → which test rows are right.
         draws: of the test rows; ``None`` before the first complete trial.
         pretrain_gains: label of a method after continued pretraining → paired gain in accuracy over the same without.
@@ -44,6 +45,7 @@ class Analysis:
     hits: dict[str, Hits] = field(default_factory=dict)
     draws: Draws | None = None
     num_clean: int | None = None
+    f1_comparisons: Comparisons | None = None
     pretrain_gains: dict[str, Comparison] = field(default_factory=dict)
 
     def row(self, method: str) -> Row | None:
@@ -97,11 +99,13 @@ def analyse(methods: Sequence[MethodTrials], labels: Sequence[str], clean: np.nd
     full = _first(rows, "full")
     comparisons = Comparisons(right, full.label if full else None)
     best = next(iter(_scored(rows)), None)
+    by_f1 = _f1_comparisons([method for method in methods if method.label in right], labels, full.label if full else None)
     rows = [
         replace(
             row,
             gap=comparisons.between(row.label, full.label) if full else None,
             gap_to_best=comparisons.between(row.label, best.label) if best else None,
+            f1_gap=by_f1.between(row.label, full.label) if full else None,
         )
         for row in rows
     ]
@@ -114,8 +118,19 @@ def analyse(methods: Sequence[MethodTrials], labels: Sequence[str], clean: np.nd
         right,
         draws,
         int(judged.sum()) if judged is not None else None,
+        by_f1,
         _pretrain_gains(rows, comparisons),
     )
+
+
+def _f1_comparisons(methods: Sequence[MethodTrials], labels: Sequence[str], full: str | None) -> Comparisons:
+    """Every pair by macro-F1: as by accuracy, on what each row adds to the score."""
+    said = {method.label: answers(method) for method in methods}
+    parts = {
+        method.label: {t.seed: macro_f1_parts(t.targets["test"], said[method.label][t.seed], len(labels)) for t in method.complete}
+        for method in methods
+    }
+    return Comparisons(parts, full, answers=said)
 
 
 def _scored(rows: Sequence[Row]) -> list[Row]:
@@ -167,6 +182,8 @@ def _row(method: MethodTrials, labels: Sequence[str], draws: Draws | None, clean
         parameters=records[0]["parameters"],
         memory=costs.memory(records),
         time=costs.time(records),
+        workers=costs.workers(records),
+        energy=costs.energy(records),
         latency=costs.latency(records),
         sensitivity=costs.sensitivity(records),
         artefact_bytes=max(record["artefact_bytes"] for record in records),

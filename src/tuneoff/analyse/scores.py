@@ -16,6 +16,26 @@ def hits(method: MethodTrials) -> Hits:
     return {trial.seed: trial.logits["test"].argmax(1) == trial.targets["test"] for trial in method.complete}
 
 
+def answers(method: MethodTrials) -> Hits:
+    """Class numbers [rows] that each complete seed gives on test."""
+    return {trial.seed: trial.logits["test"].argmax(1) for trial in method.complete}
+
+
+def macro_f1_parts(targets: np.ndarray, predicted: np.ndarray, num_classes: int) -> np.ndarray:
+    """What each row adds to macro-F1: [rows], whose mean is macro-F1 and whose variance over rows is that of its linearisation.
+
+    F1 of a class is a ratio of sums over rows, 2·hits / (true + said). A row's influence on it (Hampel 1974) is
+    (2·hit − F1·(true + said)) / mean(true + said); it has mean zero, and is added to the score itself.
+    """
+    classes = np.arange(num_classes)
+    true, said = targets[:, None] == classes, predicted[:, None] == classes
+    hit, both = true & said, true.astype(float) + said
+    size = np.maximum(both.mean(0), 1 / len(targets))
+    f1 = 2 * hit.mean(0) / size
+    parts: np.ndarray = (f1 + (2 * hit - f1 * both) / size).mean(1)
+    return parts
+
+
 def scores(method: MethodTrials, labels: Sequence[str], draws: Draws, clean: np.ndarray | None) -> dict[str, Any]:
     """A row's scores on test, with intervals; the method needs a complete trial.
 

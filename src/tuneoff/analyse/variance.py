@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-#: Hits of a method by number of the seed, each bool [rows].
+#: Hits of a method by number of the seed, each bool [rows]; or what each row adds to another score, float [rows], whose mean it is.
 Hits: TypeAlias = Mapping[int, np.ndarray]
 
 
@@ -87,8 +87,7 @@ def _two_way(by_seed: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
     effect = mean[:, None] - mean
     centred_rows, centred_seeds = by_row - mean[:, None], accuracy - mean[:, None]
     rows, seeds = centred_rows @ centred_rows.T, centred_seeds @ centred_seeds.T
-    # Products of hits are whole numbers, exact in float32.
-    total = sum((hits.astype(np.float32) @ hits.astype(np.float32).T).astype(float) for hits in by_seed)
+    total = sum(_products(hits) for hits in by_seed)
     both = total - num_seeds * num_rows * np.outer(mean, mean) - num_rows * seeds - num_seeds * rows
     freedom, row_freedom = max(num_seeds - 1, 1), max(num_rows - 1, 1)
     return {
@@ -98,6 +97,13 @@ def _two_way(by_seed: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         "both": np.maximum(_of_pairs(both / (freedom * row_freedom)), 0.0),
         "wins": np.stack([(by_row > other).sum(1) for other in by_row], axis=1),
     }
+
+
+def _products(hits: np.ndarray) -> np.ndarray:
+    """Sums over rows of every two methods' products; those of hits are whole numbers, exact in float32."""
+    values = hits.astype(np.float32) if hits.dtype == bool else hits
+    found: np.ndarray = (values @ values.T).astype(float)
+    return found
 
 
 def _of_pairs(covariance: np.ndarray) -> np.ndarray:

@@ -19,6 +19,8 @@ def minutes(seconds: float | None) -> str:
     """Seconds as the brief's minutes."""
     if seconds is None:
         return NOTHING
+    if 0 < seconds < 0.3:
+        return "< 0.01 min"
     return f"{seconds / 60:.2f} min" if seconds < 600 else f"{seconds / 60:.1f} min"
 
 
@@ -26,9 +28,16 @@ def short_time(seconds: float | None) -> str:
     """Seconds, minutes or hours, whichever reads best."""
     if seconds is None:
         return NOTHING
+    if 0 < seconds < 0.05:
+        return "< 0.1 s"
     if seconds < 120:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def gigabytes(value: int | None) -> str:
+    """Bytes as the brief's GB, three digits."""
+    return NOTHING if value is None else f"{value / 1e9:.3g} GB" if value >= 1e6 else "< 0.001 GB"
 
 
 def count(value: int | None) -> str:
@@ -37,10 +46,11 @@ def count(value: int | None) -> str:
 
 
 def percent(value: float | None) -> str:
-    """Two significant digits below 10."""
+    """Two significant digits below 10; nothing behind the point of a whole number."""
     if value is None:
         return NOTHING
-    return f"{value:.1f} %" if value >= 10 else f"{value:.2g} %"
+    text = f"{value:.1f}".removesuffix(".0") if value >= 9.95 else f"{value:.2g}" if value >= 0.0001 or not value else f"{value:.5f}"
+    return f"{text} %"
 
 
 def score(value: Interval | None) -> str:
@@ -74,6 +84,39 @@ def p_value(value: float | None) -> str:
 def ratio(value: float) -> str:
     """How many times a limit, never the limit itself: what exceeds it by little reads 1.01."""
     return f"{max(value, 1.01):.2f}" if value < 10 else f"{value:.0f}"
+
+
+def energy(joules: float | None) -> str:
+    """Joules, or thousands of them, three digits."""
+    if joules is None:
+        return NOTHING
+    for unit, step in (("MJ", 1e6), ("kJ", 1e3)):
+        if joules >= 0.9995 * step:
+            return f"{joules / step:.3g} {unit}" if joules < 999.5 * step else f"{joules / step:.0f} {unit}"
+    return f"{joules:.3g} J"
+
+
+def money(amount: float | None, currency: str) -> str:
+    """An amount with its currency: cents where they matter, more digits where it is less than one."""
+    if amount is None:
+        return NOTHING
+    if 0 < amount < 0.00005:
+        return f"< 0.0001 {currency}"
+    if amount >= 1 or not amount:
+        return f"{amount:,.{0 if amount >= 100 or not amount else 2}f} {currency}"
+    text = f"{amount:.4f}".rstrip("0")
+    return f"{text if len(text) > 3 else f'{amount:.2f}'} {currency}"
+
+
+def off(value: float | None) -> str:
+    """By how many per cent a forecast is off, sign shown."""
+    return NOTHING if value is None else f"{round(value, 1) + 0.0:+.1f} %" if round(value, 1) else "0 %"
+
+
+def span(low: float, high: float) -> str:
+    """A range of times; one time where both ends read alike."""
+    first, last = short_time(low), short_time(high)
+    return first if first == last else f"{first} – {last}"
 
 
 def limited(limit: str, value: float | None) -> str:

@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tuneoff.analyse import Analysis, Limits, MethodTrials, Recommendation, Row, recommend
+from tuneoff.analyse import Analysis, Expense, Limits, MethodTrials, Recommendation, Row, RowForecast, expense, recommend
 from tuneoff.backbone import BackboneFacts
 from tuneoff.data import DataReport
 from tuneoff.spec import StudySpec
@@ -31,7 +31,14 @@ class BackboneCard:
 
 @dataclass(frozen=True)
 class Material:
-    """A study, its data, its trials and what they show."""
+    """A study, its data, its trials and what they show.
+
+    Attributes:
+        stages: records of continued pretraining and of searches.
+        forecasts: label of a method → what was forecast for it beside what was measured; methods without a backbone have none, and
+            none has where no forecast was kept.
+        texts: of the test rows, one or two a row, in the order of the logits; empty where the report shows none.
+    """
 
     folder: Path
     spec: StudySpec
@@ -41,6 +48,8 @@ class Material:
     methods: list[MethodTrials]
     analysis: Analysis
     stages: list[dict[str, Any]] = field(default_factory=list)
+    forecasts: dict[str, RowForecast] = field(default_factory=dict)
+    texts: list[tuple[str, ...]] = field(default_factory=list)
 
     @property
     def records(self) -> list[dict[str, Any]]:
@@ -57,6 +66,16 @@ class Material:
     def recommendation(self) -> Recommendation:
         """What to choose inside the budget."""
         return recommend(self.analysis, self.limits)
+
+    def expense(self, row: Row) -> Expense | None:
+        """What a row costs in money; ``None`` where the study has no price or the row no time."""
+        price = self.spec.price_per_hour
+        return expense(row, price.amount, price.currency) if price else None
+
+    @property
+    def domain(self) -> str | None:
+        """What the texts are about, in a sentence."""
+        return self.spec.domain
 
     def name(self, row: Row | MethodTrials, lang: str) -> str:
         """A method's name in tables: its title, and its label where the study gave it one."""

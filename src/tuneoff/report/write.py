@@ -1,18 +1,22 @@
-"""Material → the files of a report: README in both languages, plots, tables as CSV and JSON."""
+"""Material → the files of a report: README in both languages, plots, tables as CSV, JSON and LaTeX."""
 
 import csv
 import io
 import json
 from typing import Any
 
-from tuneoff.analyse import curve_points, fronts
+from tuneoff.analyse import Row, RowForecast, curve_points, fronts
 from tuneoff.report.charts import learning_curves, png, svg, trade_off
+from tuneoff.report.latex import latex_table
 from tuneoff.report.material import Material
+from tuneoff.report.page import page as report_page
+from tuneoff.report.page import page_name
 from tuneoff.report.readme import Readme
+from tuneoff.report.sections import brief_columns
 from tuneoff.store import fault, replace_file
 from tuneoff.strings import LANGUAGES
 
-RESULTS_JSON, RESULTS_CSV = "results.json", "results.csv"
+RESULTS_JSON, RESULTS_CSV, RESULTS_TEX = "results.json", "results.csv", "results.tex"
 
 
 def report_json(material: Material) -> dict[str, Any]:
@@ -23,10 +27,16 @@ def report_json(material: Material) -> dict[str, Any]:
         "environment": environments[-1] if environments else None,
         "data": material.data.as_dict(),
         "trials": dict(material.analysis.trials),
-        "rows": [row.as_dict() for row in material.analysis.rows],
+        "rows": [row.as_dict() | {"money": _money(material, row)} for row in material.analysis.rows],
         "recommendation": material.recommendation.as_dict(),
         "fronts": {cost: {label: at.as_dict() for label, at in found.items()} for cost, found in fronts(material.analysis).items()},
+        "forecasts": {label: found.as_dict() for label, found in material.forecasts.items()},
     }
+
+
+def _money(material: Material, row: Row) -> dict[str, Any] | None:
+    spent = material.expense(row)
+    return spent.as_dict() if spent else None
 
 
 def results_table(material: Material) -> list[dict[str, Any]]:
@@ -34,7 +44,8 @@ def results_table(material: Material) -> list[dict[str, Any]]:
     table = []
     for row in material.analysis.rows:
         flat: dict[str, Any] = {"method": row.method, "label": row.label, "state": row.state, "trials": sum(row.trials.values())}
-        for name, value in (("accuracy", row.accuracy), ("macro_f1", row.macro_f1), ("gap_to_full", row.gap)):
+        scores = {"accuracy": row.accuracy, "macro_f1": row.macro_f1, "gap_to_full": row.gap, "f1_gap_to_full": row.f1_gap}
+        for name, value in scores.items():
             flat |= {
                 name: value.mean if value else None,
                 f"{name}_low": value.low if value else None,
@@ -42,16 +53,35 @@ def results_table(material: Material) -> list[dict[str, Any]]:
             }
         flat |= {
             "gap_to_full_p": row.gap.p_value if row.gap else None,
+            "f1_gap_to_full_p": row.f1_gap.p_value if row.f1_gap else None,
             "accuracy_clean": row.accuracy_clean.mean if row.accuracy_clean else None,
         }
         parameters = row.parameters or {}
         flat |= {f"parameters_{part}": parameters.get(part) for part in ("adapter", "head", "base", "total", "percent")}
         flat |= {name: row.memory.get(name) for name in ("train_peak_bytes", "eval_peak_bytes", "counter")}
         flat |= {name: row.time.get(name) for name in ("train_seconds", "search_seconds", "eval_seconds", "total_seconds")}
+        flat |= {name: row.energy.get(name) for name in ("train_joules", "search_joules")}
+        flat["energy_counters"] = "+".join(row.energy.get("counters", ())) or None
+        spent = _money(material, row) or {}
+        flat |= {f"money_{name}": spent.get(name) for name in ("train", "search", "total", "currency")}
+        flat |= _forecast(material.forecasts.get(row.label))
         flat |= {"answer_seconds": row.answer_seconds, "collapse": row.collapse}
         flat |= {"artefact_bytes": row.artefact_bytes, "mcc": row.mcc, "ece": row.ece, "trained": row.trained, "reload": row.reload}
         table.append(flat)
     return table
+
+
+def _forecast(found: RowForecast | None) -> dict[str, Any]:
+    """Memory of training and its time as they were forecast, and how far off that was."""
+    quantities = found.quantities if found else {}
+    memory, time = quantities.get("train_memory"), quantities.get("train_seconds")
+    return {
+        "forecast_train_peak_bytes": memory.low if memory else None,
+        "forecast_train_peak_off_percent": memory.off_percent if memory else None,
+        "forecast_train_seconds_low": time.low if time else None,
+        "forecast_train_seconds_high": time.high if time else None,
+        "forecast_train_seconds_off_percent": time.off_percent if time else None,
+    }
 
 
 def write_report(material: Material, lang: str, draw: bool = True) -> None:
@@ -59,29 +89,35 @@ def write_report(material: Material, lang: str, draw: bool = True) -> None:
 
     Args:
         material: what it is written from.
-        lang: of ``README.md``; the other language stands beside it as ``README.<lang>.md``.
+        lang: of ``README.md`` and ``report.html``; the other language stands beside them as ``README.<lang>.md`` and
+            ``report.<lang>.html``.
         draw: whether to draw the plots again; without, the README links those that are there.
 
     Raises:
         StorageError: the folder cannot be written.
     """
     fault("report")
-    assets = material.folder / "assets"
-    for language in LANGUAGES:
-        plots = _draw(material, language) if draw else {}
-        names = {kind: f"{file}.{language}.png" for kind, file in _FILES.items() if (assets / f"{file}.{language}.png").exists()}
-        page = Readme(material, language, plots or names).text()
-        name = "README.md" if language == lang else f"README.{language}.md"
-        replace_file(material.folder / name, page.encode())
-    results = material.folder / "results"
+    assets, results = material.folder / "assets", material.folder / "results"
+    plots = {language: _draw(material, language) if draw else {} for language in LANGUAGES}
     replace_file(results / RESULTS_JSON, json.dumps(report_json(material), indent=1, ensure_ascii=False).encode() + b"\n")
-    table = results_table(material)
+    replace_file(results / RESULTS_CSV, _csv(results_table(material)))
+    replace_file(results / RESULTS_TEX, latex_table(material, brief_columns(material, lang), lang).encode())
+    for language in LANGUAGES:
+        replace_file(material.folder / page_name(language, lang), report_page(material, language, lang))
+    # Last: they show the folder as it is.
+    for language in LANGUAGES:
+        names = {kind: f"{file}.{language}.png" for kind, file in _FILES.items() if (assets / f"{file}.{language}.png").exists()}
+        page = Readme(material, language, plots[language] or names, lang).text()
+        replace_file(material.folder / ("README.md" if language == lang else f"README.{language}.md"), page.encode())
+
+
+def _csv(table: list[dict[str, Any]]) -> bytes:
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(table[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(table)
     # With a byte-order mark, so that Excel on a Korean Windows reads it.
-    replace_file(results / RESULTS_CSV, text.getvalue().encode("utf-8-sig"))
+    return text.getvalue().encode("utf-8-sig")
 
 
 _FILES = {"curves": "learning_curve", "memory": "accuracy_memory", "time": "accuracy_time"}

@@ -12,6 +12,7 @@ from tuneoff.spec.study import (
     PretrainSpec,
     Source,
     StudySpec,
+    TrackSpec,
     TrainSpec,
 )
 from tuneoff.spec.trial import SearchSpec, TrialSpec, half
@@ -31,6 +32,7 @@ __all__ = [
     "Source",
     "StudyFile",
     "StudySpec",
+    "TrackSpec",
     "TrainSpec",
     "TrialSpec",
     "explain",

@@ -1,15 +1,18 @@
 """The study file as typed, frozen values: what a person may write, and nothing else."""
 
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import Annotated, Any, Final, Literal, Self, get_args
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from tuneoff.spec.units import Bytes, Seconds
+from tuneoff.spec.units import WRITTEN, Bytes, Price, Seconds
 from tuneoff.spec.wrong import wrong
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 #: Of train, where a study names neither.
 DEFAULT_SHARES: Final = {"test": 0.2, "validation": 0.1}
+MINUTES_A_DAY: Final = 24 * 60
 
 
 class Frozen(BaseModel):
@@ -186,6 +189,8 @@ class TrainSpec(Frozen):
     precision: Precision = "auto"
     select: Literal["accuracy", "macro_f1"] = "accuracy"
     gradient_checkpointing: bool = False
+    devices: int = Field(default=1, ge=1, le=64)
+    strategy: Literal["ddp", "fsdp"] = "ddp"
 
 
 class PretrainSpec(Frozen):
@@ -214,6 +219,62 @@ class BudgetSpec(Frozen):
     within: float = Field(default=1.0, ge=0)
 
 
+class MlflowSpec(Frozen):
+    """MLflow: a store inside the study's folder, or a server."""
+
+    uri: str | None = None
+    experiment: Name | None = None
+
+    @field_validator("uri", mode="after")
+    @classmethod
+    def _address_without_secrets(cls, uri: str | None) -> str | None:
+        parts = urlsplit(uri or "sqlite:")
+        if parts.scheme not in ("http", "https", "sqlite") or "@" in parts.netloc:
+            raise wrong("track.uri", None)  # What it says may be a secret: it is not repeated.
+        return uri
+
+
+class TensorboardSpec(Frozen):
+    """TensorBoard: a folder of event files, inside the study's own."""
+
+    folder: Name | None = None
+
+    @field_validator("folder", mode="after")
+    @classmethod
+    def _inside(cls, folder: str | None) -> str | None:
+        if folder is not None and (
+            PurePosixPath(folder).is_absolute() or PureWindowsPath(folder).drive or ".." in PureWindowsPath(folder).parts
+        ):
+            raise wrong("study.path_out", folder)
+        return folder
+
+
+class TrackSpec(Frozen):
+    """Where records are sent as well; ``None`` is nowhere."""
+
+    mlflow: MlflowSpec | None = None
+    tensorboard: TensorboardSpec | None = None
+
+
+def _as_track(value: object, info: ValidationInfo) -> object:
+    """A name, or a list of names, takes the defaults: ``[mlflow, {tensorboard: {folder: events}}]``.
+
+    A name with nothing behind its colon is named too, where a person wrote it; in plain values ``None`` is no tracker.
+    """
+    on = (None, True) if (info.context or {}).get(WRITTEN) else (True,)
+    if isinstance(value, TrackSpec):
+        return value
+    found: dict[Any, Any] = {}
+    for part in value if isinstance(value, list | tuple) else [value or {}]:
+        if isinstance(part, str):
+            found[part] = {}
+        elif isinstance(part, dict):
+            found |= {name: {} if settings in on else settings for name, settings in part.items()}
+        else:
+            raise wrong("track.form", value)
+    return found
+
+
 class StudySpec(Frozen):
     """A whole study: data, backbone, methods, seeds."""
 
@@ -224,12 +285,26 @@ class StudySpec(Frozen):
     trust_remote_code: bool = False
     data: DataSpec
     methods: tuple[Annotated[MethodEntry, BeforeValidator(_as_entry)], ...] = Field(min_length=1)
-    seeds: int = Field(default=3, ge=1, le=1000)
+    most_trials: int = Field(default=10_000, ge=1)
+    seeds: int = Field(default=3, ge=1, le=1000, validate_default=True)
     fit: Literal["auto", "refuse", "try"] = "auto"
     train: TrainSpec = TrainSpec()
     pretrain: PretrainSpec = PretrainSpec()
     tuning: TuningSpec = TuningSpec()
     budget: BudgetSpec = BudgetSpec()
+    price_per_hour: Price | None = None
+    artefacts: str | None = None
+    track: Annotated[TrackSpec, BeforeValidator(_as_track)] = TrackSpec()
+
+    @field_validator("artefacts", mode="after")
+    @classmethod
+    def _no_secret_in_the_address(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        if not parts.scheme or "::" in url or "@" in parts.netloc or parts.query or parts.fragment:
+            raise wrong("cluster.artefacts_url", None)  # What it says may be a secret: it is not repeated.
+        return url
 
     @field_validator("methods", mode="after")
     @classmethod
@@ -238,3 +313,13 @@ class StudySpec(Frozen):
         if twice := sorted({label for label in labels if labels.count(label) > 1}):
             raise wrong("study.label_twice", twice[0])
         return entries
+
+    @field_validator("seeds", mode="after")
+    @classmethod
+    def _not_by_accident(cls, seeds: int, info: ValidationInfo) -> int:
+        """A grid that would take for ever is more often a slip than a wish; who wishes it says so."""
+        methods, most = len(info.data.get("methods", ())), info.data.get("most_trials")
+        if most is not None and (trials := methods * seeds) > most:
+            days = round(trials / MINUTES_A_DAY, 1)
+            raise wrong("study.too_many_trials", seeds, trials=trials, allowed=trials, methods=methods, days=days)
+        return seeds

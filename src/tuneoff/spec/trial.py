@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from functools import cached_property
 from typing import Any, Literal
 
 from pydantic import computed_field
@@ -58,13 +59,13 @@ class TrialSpec(Frozen):
     trust_remote_code: bool = False
 
     @computed_field  # type: ignore[prop-decorator]
-    @property
+    @cached_property
     def key(self) -> str:
-        """SHA-256 of the fields above, hex."""
-        values = self.model_dump(mode="json", exclude={"key"})
+        """SHA-256 of the fields above, hex; on how many devices it trains is no part of it."""
+        values = self.model_dump(mode="json", exclude={"key": True, "train": {"devices", "strategy"}})
         return hashlib.sha256(json.dumps(values, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Folder of the trial: readable, and unique by its key."""
         slug = re.sub(r"[^A-Za-z0-9]+", "-", self.method).strip("-")
