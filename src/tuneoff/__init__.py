@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any
 from tuneoff.errors import TuneoffError
 
 if TYPE_CHECKING:
+    from tuneoff.comparison import compare
     from tuneoff.run import Predictor
     from tuneoff.study import Study
 
-__all__ = ["Predictor", "Study", "TuneoffError"]
+__all__ = ["Predictor", "Study", "TuneoffError", "compare"]
 
 
 def __getattr__(name: str) -> Any:
@@ -17,6 +18,10 @@ def __getattr__(name: str) -> Any:
         from tuneoff.study import Study
 
         return Study
+    if name == "compare":
+        from tuneoff.comparison import compare
+
+        return compare
     if name == "Predictor":
         from tuneoff.run import Predictor
 

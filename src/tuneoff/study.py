@@ -1,22 +1,27 @@
 """The Python interface: a study, from its file to its report. The command line is a thin layer over it."""
 
+import hashlib
 import json
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from tuneoff.spec import StudyFile, load
+from tuneoff.errors import UsageError
+from tuneoff.spec import StudyFile, load, nearest
 from tuneoff.store import Store
-from tuneoff.strings import language
+from tuneoff.strings import language, say
 
 if TYPE_CHECKING:
-    import pandas as pd
-
+    from tuneoff.analyse import Analysis, RowForecast
     from tuneoff.data import DataReport
+    from tuneoff.notebooks.chart import Chart
+    from tuneoff.notebooks.results import Results
     from tuneoff.report import Material
-    from tuneoff.run import Listener, Outlook, Plan, Progress
+    from tuneoff.run import Executor, Listener, Outlook, Plan, PlannedMethod, Progress
+    from tuneoff.track import Sent, TrackedRun, Tracker
 
 RESULTS = "results"
 
@@ -38,6 +43,13 @@ class Status:
         """Whether every planned trial is complete."""
         return set(self.trials.values()) <= {"complete"}
 
+    def __str__(self) -> str:
+        open_ones = [f"  {say(f'report.state_{state}'):<12} {name}" for name, state in self.trials.items() if state != "complete"]
+        counts = ", ".join(f"{say(f'report.state_{state}')} {count}" for state, count in self.counts.items())
+        return "\n".join([counts, *open_ones, *(f"! {say('cli.quarantined', what=moved)}" for moved in self.quarantined)])
+
+    __repr__ = __str__
+
 
 class Study:
     """A study in a folder.
@@ -58,6 +70,23 @@ class Study:
             UsageError: with file, line and column.
         """
         return cls(load(Path(path), overrides))
+
+    @classmethod
+    def sample(cls, folder: str | Path = "demo-study", overrides: Iterable[str] = (), lang: str | None = None) -> Self:
+        """The sample study, as ``tuneoff demo`` makes it; one that is there is kept. Needs no network.
+
+        Args:
+            folder: where it is or will be.
+            overrides: ``a.b=value`` strings.
+            lang: language of a new one, ``en`` or ``ko``; without, the one in force.
+
+        Raises:
+            UsageError: the study there, or an override, is wrong.
+            StorageError: the folder cannot be written.
+        """
+        from tuneoff.create import DEMO_SEEDS, write_demo
+
+        return cls.load(write_demo(Path(folder), DEMO_SEEDS, lang or language()), overrides)
 
     @property
     def folder(self) -> Path:
@@ -119,27 +148,107 @@ class Study:
         """Check data, backbone and methods; nothing trains."""
         return self._plan.report
 
-    def run(self, listener: "Listener | None" = None, threads: int | None = None) -> "Progress":
+    def run(
+        self,
+        listener: "Listener | None" = None,
+        threads: int | None = None,
+        workers: int | None = None,
+        max_trials: int | None = None,
+        ray: str | None = None,
+        only: Iterable[str] | None = None,
+        track: Iterable[str] = (),
+    ) -> "Progress":
         """Run every trial that is not complete and rewrite the report after each; call again to resume.
 
+        Args:
+            listener: told of progress.
+            threads: cores of a trial on this machine; by default all of them, divided by the workers.
+            workers: trials at once: one on this machine unless said, as many as it takes on a cluster.
+            max_trials: end after so many.
+            ray: address of a Ray cluster that runs the trials, or ``auto`` for the one that this machine belongs to.
+            only: labels or names of methods: the others' trials stay as they are. Stages that these build on run too.
+            track: also send records there, besides what the study names: ``mlflow``, ``tensorboard``.
+
         Raises:
+            UsageError: too few GPUs or cores for so many workers, ray is not installed, no such method, or no such tracker.
+            RefusedError: a tracker's library is not installed, or there is no such cluster.
             StoppedError: by a signal; finished trials are safe.
             StorageError: the folder cannot be written.
         """
         from dataclasses import replace
 
-        from tuneoff.run import Listener, run_plan
+        from tuneoff.run import Listener, StoppedError, foresee, run_plan
 
-        plan, given = self._plan, listener or Listener()
+        plan, given = self._plan if only is None else self._plan.only(only), listener or Listener()
+        tracker = self._tracker(track, given.on_warning)
+        executor = self._executor(workers, threads, ray)
+        foresee(plan, self._left(plan))
+
+        report = _Sparing(lambda: self.report(draw=False))
 
         def on_trial(trial: Any, record: dict[str, Any], progress: "Progress") -> None:
-            self.report(draw=False)
+            report()
             given.on_trial(trial, record, progress)
+            if tracker.sinks:
+                tracker.send(self._tracked([trial.name]), patient=False)
 
+        if tracker.sinks:  # What a sink missed when it was last away.
+            tracker.send(self._tracked())
         try:
-            return run_plan(plan, self.store, replace(given, on_trial=on_trial), threads)
-        finally:
-            self.report()
+            progress = run_plan(plan, self.store, replace(given, on_trial=on_trial), executor, max_trials)
+        except StoppedError as stopped:
+            if not stopped.at_once:
+                self.report()
+            raise
+        self.report()
+        if tracker.sinks:
+            tracker.send(self._tracked())
+        return progress
+
+    def _executor(self, workers: int | None, threads: int | None, ray: str | None) -> "Executor":
+        from tuneoff.run import LocalExecutor, RayExecutor
+
+        spec = self.file.spec
+        if ray is None:
+            return LocalExecutor(workers or 1, threads, spec.train.devices)
+        return RayExecutor(ray, workers, threads, spec.train.devices, spec.artefacts)
+
+    def track(self, more: Iterable[str] = (), warn: "Callable[[str], None] | None" = None) -> "list[Sent]":
+        """Send records that are not there yet to the study's trackers; what is there stays there once.
+
+        Args:
+            more: trackers besides those that the study names.
+            warn: told once for each tracker that fails; the result says it too.
+
+        Raises:
+            UsageError: no such tracker, or none at all.
+            RefusedError: a tracker's library is not installed.
+        """
+        tracker = self._tracker(more, warn or (lambda text: None))
+        if not tracker.sinks:
+            raise UsageError("track.none", where=str(self.folder))
+        return tracker.send(self._tracked())
+
+    def _tracker(self, more: Iterable[str], warn: "Callable[[str], None]") -> "Tracker":
+        from tuneoff.track import Tracker, open_sinks, with_sinks
+
+        more = list(more)
+        spec = with_sinks(self.file.spec, more)
+        command = " ".join(["tuneoff track", str(self.folder), *(f"--track {name}" for name in more)])
+        return Tracker(open_sinks(spec, self.folder), warn, command)
+
+    def _tracked(self, trials: Iterable[str] | None = None) -> "list[TrackedRun]":
+        """Ended attempts of trials, or of all planned ones."""
+        from tuneoff.track import tracked_runs
+
+        labels = {stage.name: stage.method for stage in self._plan.stages}
+        for method in self._plan.methods:
+            labels |= {trial.name: method.label for trial in [*method.trials, *([method.search] if method.search else [])]}
+        return list(tracked_runs(self.store, labels if trials is None else {name: labels[name] for name in trials}))
+
+    def _left(self, plan: "Plan") -> list[str]:
+        """Trials and stages that are not complete."""
+        return [trial.name for trial in plan.trials if self.store.state(trial.name) != "complete"]
 
     def status(self) -> Status:
         """Where each planned trial stands."""
@@ -157,23 +266,117 @@ class Study:
         card = BackboneCard.of(facts) if facts else None
         stages = [found.record for stage in plan.stages if (found := self.store.result(stage.name)) is not None]
         analysis = analyse(methods, plan.splits.labels, clean=plan.report.clean_test)
-        return Material(self.folder, self.file.spec, plan.report, plan.splits.labels, card, methods, analysis, stages)
+        forecasts = _forecasts(plan, analysis)
+        splits = plan.splits
+        return Material(
+            self.folder, self.file.spec, plan.report, splits.labels, card, methods, analysis, stages, forecasts, splits["test"].texts
+        )
 
     def report(self, draw: bool = True) -> "Material":
         """Write README.md, plots and tables from the records, and return what they were written from."""
         from tuneoff.report import write_report
 
+        self.store.present()
         material = self.material()
         write_report(material, self.lang, draw)
         return material
 
-    def results(self) -> "pd.DataFrame":
-        """One row a method, as a data frame."""
-        import pandas as pd
-
+    def results(self) -> "Results":
+        """One row a method, as a data frame that shows itself rounded and keeps exact values."""
+        from tuneoff.notebooks.results import Results
         from tuneoff.report import results_table
 
-        return pd.DataFrame(results_table(self.material()))
+        return Results(results_table(self.material()))
+
+    def plot_curves(self) -> "Chart":
+        """Training loss and validation accuracy of every method over its training: mean over seeds and their range."""
+        from tuneoff.analyse import curve_points
+        from tuneoff.notebooks.chart import Chart
+        from tuneoff.report.charts import learning_curves
+
+        material = self.material()
+        points = curve_points(material.methods)
+        return Chart(learning_curves(points, self._names(material), self.lang) if points else None, self.lang)
+
+    def plot_trade_off(self, cost: str = "memory") -> "Chart":
+        """Test accuracy with its interval against a cost of training.
+
+        Args:
+            cost: ``memory`` (peak of training) or ``time`` (training steps).
+
+        Raises:
+            UsageError: another cost.
+        """
+        from tuneoff.notebooks.chart import Chart
+        from tuneoff.report.charts import COST_OF, trade_off, trade_rows
+
+        if cost not in COST_OF:
+            raise UsageError("notebook.unknown_cost", cost=cost, nearest=nearest(cost, COST_OF), known=", ".join(COST_OF))
+        material = self.material()
+        names = self._names(material)
+        if COST_OF[cost] not in trade_rows(material.analysis, names, self.lang):
+            return Chart(None, self.lang)
+        return Chart(trade_off(material.analysis, names, cost, self.lang), self.lang)
+
+    def _names(self, material: "Material") -> dict[str, str]:
+        return {method.label: material.name(method, self.lang) for method in material.methods}
+
+    @property
+    def experiments(self) -> dict[str, list[str]]:
+        """Labels of the study's methods by the part of the comparison that they belong to; a notebook for each.
+
+        ``feature_extraction`` has the baselines too; ``continued_pretraining`` every ``pretrain+…``.
+        """
+        from tuneoff.notebooks import EXPERIMENTS
+
+        found: dict[str, list[str]] = {name: [] for name in EXPERIMENTS}
+        for method in self._plan.methods:
+            found[EXPERIMENTS[_part(method)]].append(method.label)
+        return found
+
+
+def _part(method: "PlannedMethod") -> int:
+    """The place of a method's notebook: after what it belongs to in the brief, frozen features beside the baselines."""
+    if method.chosen.pretrain:
+        return 2
+    experiment = method.chosen.build().facts.experiment
+    return 3 if experiment == 3 else int(experiment == 1 and method.chosen.name != "feature_extraction")
+
+
+def _forecasts(plan: "Plan", analysis: "Analysis") -> "dict[str, RowForecast]":
+    """What was kept of the forecast, by label, beside the rows; empty where none was kept."""
+    from tuneoff.analyse import RowForecast, foreseen
+    from tuneoff.run import kept_foresight
+
+    kept = kept_foresight(plan.study.folder)
+    if kept is None:
+        return {}
+    rows, found = {row.label: row for row in analysis.rows}, {}
+    for method in plan.methods:
+        if (trial := kept.of(method)) is not None:
+            found[method.label] = foreseen(rows[method.label], trial, kept.pretraining_of(plan, method), kept.on_gpu)
+        elif (reason := kept.reason_of(method)) is not None:
+            found[method.label] = RowForecast(reason=reason)
+    return found
+
+
+class _Sparing:
+    """Does something that grows with the study, as often as it takes up a small share of the time."""
+
+    SHARE = 0.1
+
+    def __init__(self, work: "Callable[[], object]") -> None:
+        self._work = work
+        self._next = 0.0
+
+    def __call__(self) -> None:
+        """Do it, unless it was done a moment ago."""
+        began = time.monotonic()
+        if began < self._next:
+            return
+        self._work()
+        ended = time.monotonic()
+        self._next = ended + (ended - began) / self.SHARE
 
 
 def _method_trials(method: Any, store: Store) -> Any:
@@ -195,7 +398,7 @@ def _method_trials(method: Any, store: Store) -> Any:
 
 
 def _trial_result(label: str, trial: Any, store: Store) -> Any:
-    from safetensors.numpy import load_file
+    from safetensors.numpy import load
 
     from tuneoff.analyse import TrialResult
     from tuneoff.run.job import CURVE, PREDICTIONS
@@ -203,7 +406,15 @@ def _trial_result(label: str, trial: Any, store: Store) -> Any:
     found = store.result(trial.name)
     if found is None or found.state != "complete":
         return TrialResult(label, trial.seed, store.state(trial.name), found.record if found else {})
-    stored = load_file(found.folder / PREDICTIONS)
+    try:
+        data = (found.folder / PREDICTIONS).read_bytes()
+    except FileNotFoundError:
+        data = b""
+    if hashlib.sha256(data).hexdigest() != found.record["predictions_sha256"]:
+        # Gone or damaged: what is left of the record is worth nothing, and the trial can be run again.
+        store.reject(trial.name, found.number, say("store.other_predictions", file=PREDICTIONS))
+        return _trial_result(label, trial, store)
+    stored = load(data)
     curve = found.folder / CURVE
     points = [json.loads(line) for line in curve.read_text(encoding="utf-8").splitlines()] if curve.exists() else []
     return TrialResult(

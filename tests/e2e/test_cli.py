@@ -50,7 +50,7 @@ def test_report_json_has_the_documented_shape(done: Path) -> None:
     assert len(report["rows"]) == 6
     for row in report["rows"]:
         assert set(row["parameters"]) >= {"adapter", "head", "base", "total", "percent"}
-        assert set(row["memory"]) == {"train_peak_bytes", "eval_peak_bytes", "counter"}
+        assert set(row["memory"]) == {"train_peak_bytes", "eval_peak_bytes", "train_live_bytes", "counter"}
         assert set(row["time"]) == {"train_seconds", "search_seconds", "eval_seconds", "total_seconds"}
         assert set(row["accuracy"]) == set(row["macro_f1"]) == {"mean", "low", "high"}
         assert row["accuracy"]["low"] <= row["accuracy"]["mean"] <= row["accuracy"]["high"]

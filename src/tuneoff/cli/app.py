@@ -1,8 +1,11 @@
 """The application: its language, its errors, its exit codes."""
 
 import os
+import shlex
+import signal
 import sys
 import traceback
+from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
@@ -49,6 +52,25 @@ def _root(version: Annotated[bool, typer.Option("--version")] = False) -> None:
         raise typer.Exit
 
 
+class _Interrupted(BaseException):
+    """A signal before, between or after trials. Not an ``Exception``: libraries catch those while they are imported."""
+
+    def __init__(self, number: int) -> None:
+        self.exit_code = 128 + number
+        super().__init__(signal.Signals(number).name)
+
+
+def _listen() -> None:
+    """Have every signal that asks to stop end with its code and the command that resumes; a run listens in its own way."""
+
+    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+        raise _Interrupted(number)
+
+    for number in (getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # As nohup sets it.
+            signal.signal(number, interrupt)
+
+
 def main() -> None:
     """Entry point. Exit codes are those of ``docs/exit_codes.md``."""
     arguments = sys.argv[1:]
@@ -57,16 +79,17 @@ def main() -> None:
         choose(asked)
         os.environ["TUNEOFF_LANG"] = str(asked)
     debug = "--debug" in arguments
+    _listen()
     try:
         if asked is not None and asked not in LANGUAGES:
             raise UsageError("cli.bad_lang", lang=asked)
         build()()
     except TuneoffError as error:
         _fail(error.text(), error.exit_code, error, debug)
-    except Exception as error:
+    except (Exception, _Interrupted) as error:
         interrupted = getattr(error, "exit_code", None)
         if isinstance(interrupted, int):
-            _fail(say("cli.interrupted", command=f"tuneoff {' '.join(arguments)}"), interrupted, error, debug)
+            _fail(say("cli.interrupted", command=shlex.join(["tuneoff", *arguments])), interrupted, error, debug)
         _fail(say("cli.bug", error=f"{type(error).__name__}: {error}"), EXIT_BUG, error, debug)
 
 

@@ -7,10 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
-from tuneoff.cli.options import DEBUG, EXIT_INCOMPLETE, JSON, LANG, SET, STUDY, Talk
+from tuneoff.cli.comparing import compare  # noqa: F401 (a command)
+from tuneoff.cli.options import DEBUG, EXIT_INCOMPLETE, JSON, LANG, SET, STUDY, TRUST, UNSEEN, Talk, overriding
+from tuneoff.cli.tracking import TRACK, track  # noqa: F401 (a command)
+from tuneoff.cli.watching import watch  # noqa: F401 (a command)
+from tuneoff.errors import printable
 from tuneoff.strings import language, say
 
-ORDER = ("demo", "init", "check", "plan", "run", "status", "report", "methods", "predict", "export", "doctor")
+#: Characters of a hash that are shown.
+SHA = 12
+
+ORDER = ("demo", "init", "check", "plan", "run", "watch", "status", "report", "compare", "track", "methods", "predict", "export", "doctor")
 
 
 def demo(
@@ -22,7 +29,7 @@ def demo(
     debug: DEBUG = False,
 ) -> None:
     """Run the sample study."""
-    from tuneoff.cli.create import write_demo
+    from tuneoff.create import write_demo
 
     file = write_demo(folder, seeds, language())
     Talk(as_json, debug).note(say("cli.demo_start", file=file))
@@ -44,18 +51,28 @@ def init(
     debug: DEBUG = False,
 ) -> None:
     """Make a study folder for a data file."""
-    from tuneoff.cli.create import write_study
+    from tuneoff.create import write_study
 
     file = write_study(folder, data, text, pair, label, test, unlabelled, backbone, encoding, language())
     Talk(as_json, debug).data({"study": str(file)}, lambda: say("cli.init_done", file=file, folder=folder))
 
 
-def check(study: STUDY, lang: LANG = None, overrides: SET = None, as_json: JSON = False, debug: DEBUG = False) -> None:
+def check(
+    study: STUDY,
+    unseen_labels: UNSEEN = None,
+    lang: LANG = None,
+    overrides: SET = None,
+    as_json: JSON = False,
+    debug: DEBUG = False,
+) -> None:
     """Check data, backbone and methods without training."""
-    from tuneoff.cli.tables import check_text
     from tuneoff.study import Study
 
-    plan = Study.load(study, overrides or ()).plan()
+    opened = Study.load(study, overriding(overrides, unseen_labels))  # What is wrong in the file is said before torch is imported.
+    from tuneoff.cli.tables import check_text
+
+    plan = opened.plan()
+    _note_change(Talk(as_json, debug), opened)
     values = plan.report.as_dict() | {"backbone": plan.resolved.as_dict() if plan.resolved else None, "refused": _refused(plan)}
     Talk(as_json, debug).data(values, lambda: check_text(plan))
 
@@ -65,6 +82,7 @@ def plan(
     gpu: Annotated[str | None, typer.Option(help=say("forecast.option_gpu"), metavar="NAME")] = None,
     backbone: Annotated[str | None, typer.Option(help=say("forecast.option_backbone"), metavar="ID")] = None,
     measure: Annotated[bool, typer.Option("--measure", help=say("forecast.option_measure"))] = False,
+    unseen_labels: UNSEEN = None,
     lang: LANG = None,
     overrides: SET = None,
     as_json: JSON = False,
@@ -81,7 +99,7 @@ def plan(
         raise UsageError("forecast.measure_or_gpu")
     talk = Talk(as_json, debug)
     wanted = find_gpu(gpu) if gpu else None
-    opened = Study.load(study, [*(overrides or ()), *([f"backbone={backbone}"] if backbone else [])])
+    opened = Study.load(study, [*overriding(overrides, unseen_labels), *([f"backbone={backbone}"] if backbone else [])])
     made = opened.sketch()
     states = {trial.name: str(opened.store.state(trial.name)) for trial in made.trials}
     talk.note(say("forecast.working", count=len(made.methods)))
@@ -122,41 +140,77 @@ def plan(
     talk.data(values, lambda: planning_text(made, states, outlook, measured))
 
 
-def run(study: STUDY, lang: LANG = None, overrides: SET = None, as_json: JSON = False, debug: DEBUG = False) -> None:
+def run(
+    study: STUDY,
+    workers: Annotated[int | None, typer.Option("--workers", help=say("cluster.option_workers"), min=1)] = None,
+    cpus: Annotated[int | None, typer.Option("--cpus", help=say("cluster.option_cpus"), min=1)] = None,
+    max_trials: Annotated[int | None, typer.Option("--max-trials", help=say("cluster.option_max_trials"), min=1)] = None,
+    executor: Annotated[str, typer.Option("--executor", help=say("cluster.option_executor"), metavar="local|ray")] = "local",
+    address: Annotated[str | None, typer.Option("--address", help=say("cluster.option_address"))] = None,
+    only: Annotated[list[str] | None, typer.Option("--only", help=say("notebook.option_only"), metavar="METHOD")] = None,
+    more: TRACK = None,
+    unseen_labels: UNSEEN = None,
+    lang: LANG = None,
+    overrides: SET = None,
+    as_json: JSON = False,
+    debug: DEBUG = False,
+) -> None:
     """Run what is missing; the same command resumes."""
-    _run(study, overrides, as_json, debug)
+    from tuneoff.errors import UsageError
+
+    if executor not in ("local", "ray"):
+        raise UsageError("cluster.unknown_executor", where="--executor", executor=executor)
+    if address is not None and executor != "ray":
+        raise UsageError("cluster.address_of_what", where="--address")
+    ray = (address or "auto") if executor == "ray" else None
+    how = {"workers": workers, "threads": cpus, "max_trials": max_trials, "ray": ray, "only": only, "track": more or ()}
+    _run(study, overriding(overrides, unseen_labels), as_json, debug, **how)
 
 
-def _run(study: Path, overrides: list[str] | None, as_json: bool, debug: bool) -> None:
-    from tuneoff.cli.progress import Screen
-    from tuneoff.cli.tables import results_text
-    from tuneoff.report import report_json
+def _run(study: Path, overrides: list[str] | None, as_json: bool, debug: bool, **how: Any) -> None:
     from tuneoff.study import Study
 
     talk = Talk(as_json, debug)
     opened = Study.load(study, overrides or ())
     talk.note(say("cli.preparing"))
+    from tuneoff.cli.foretelling import after, before
+    from tuneoff.cli.progress import Screen
+    from tuneoff.cli.tables import results_text
+    from tuneoff.report import report_json
+    from tuneoff.run import foresee
+
     made = opened.plan()
+    _note_change(talk, opened)
+    chosen = made if how.get("only") is None else made.only(how["only"])
+    left = [trial.name for trial in chosen.trials if opened.store.state(trial.name) != "complete"]
+    foresight = foresee(chosen, left, lambda: talk.note(say("forecast.working", count=len(chosen.methods))))
+    for line in before(chosen, foresight, left, language()) if foresight else ():
+        talk.note(line)
     with Screen(made, opened.lang) as screen:
-        progress = opened.run(screen.listener)
+        progress = opened.run(screen.listener, **how)
     material = opened.material()
     for moved in opened.store.quarantined:
         talk.note(say("cli.quarantined", what=moved))
     talk.data(report_json(material), lambda: results_text(material, language()))
+    for line in after(material, language()):
+        talk.note(line)
     talk.note(say("cli.report_at", file=opened.folder / "README.md", plots=opened.folder / "assets"))
-    if progress.done < progress.total:
+    if how.get("max_trials") is not None and progress.left and set(progress.ended) <= {"complete"}:
+        talk.note(say("cluster.share_done", ran=len(progress.ended), left=progress.left))
+    elif progress.done < progress.total:
         talk.note(say("cli.incomplete", done=progress.done, total=progress.total))
         raise typer.Exit(EXIT_INCOMPLETE)
 
 
 def status(study: STUDY, lang: LANG = None, overrides: SET = None, as_json: JSON = False, debug: DEBUG = False) -> None:
     """What is done, running, failed."""
-    from tuneoff.cli.tables import status_text
     from tuneoff.study import Study
 
-    found = Study.load(study, overrides or ()).status()
+    opened = Study.load(study, overrides or ())
+    found = opened.status()
+    _note_change(Talk(as_json, debug), opened)
     values = {"counts": found.counts, "trials": found.trials, "quarantined": found.quarantined}
-    Talk(as_json, debug).data(values, lambda: status_text(found))
+    Talk(as_json, debug).data(values, lambda: str(found))
 
 
 def report(study: STUDY, lang: LANG = None, overrides: SET = None, as_json: JSON = False, debug: DEBUG = False) -> None:
@@ -166,8 +220,9 @@ def report(study: STUDY, lang: LANG = None, overrides: SET = None, as_json: JSON
     from tuneoff.study import Study
 
     opened = Study.load(study, overrides or ())
-    material = opened.report()
     talk = Talk(as_json, debug)
+    _note_change(talk, opened)
+    material = opened.report()
     for moved in opened.store.quarantined:
         talk.note(say("cli.quarantined", what=moved))
     talk.data(report_json(material), lambda: results_text(material, language()))
@@ -188,6 +243,7 @@ def predict(
     artefact: Annotated[Path, typer.Argument(metavar="ARTEFACT", help=say("cli.predict_artefact"))],
     texts: Annotated[list[str] | None, typer.Argument(metavar="[TEXT]…", help=say("cli.predict_texts"))] = None,
     file: Annotated[Path | None, typer.Option("--file", help=say("cli.predict_file"))] = None,
+    trust: TRUST = False,
     lang: LANG = None,
     as_json: JSON = False,
     debug: DEBUG = False,
@@ -195,10 +251,12 @@ def predict(
     """Labels for new text with a trained artefact."""
     from tuneoff.cli.predicting import predict_rows
 
-    rows = predict_rows(artefact, texts or [], file, sys.stdin)
+    rows = predict_rows(artefact, texts or [], file, sys.stdin, trust)
     for row in rows:
         typer.echo(
-            json.dumps(row, ensure_ascii=False) if as_json else f"{row['label']}\t{row['probability']:.3f}\t{' | '.join(row['text'])}"
+            json.dumps(row, ensure_ascii=False)
+            if as_json
+            else f"{printable(row['label'])}\t{row['probability']:.3f}\t{' | '.join(row['text'])}"
         )
 
 
@@ -207,6 +265,7 @@ def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help=say("cli.export_folder"))],
     method: Annotated[str | None, typer.Option("--method", help=say("cli.export_method"))] = None,
     merge: Annotated[bool, typer.Option("--merge", help=say("cli.export_merge"))] = False,
+    trust: TRUST = False,
     lang: LANG = None,
     as_json: JSON = False,
     debug: DEBUG = False,
@@ -214,7 +273,7 @@ def export(
     """Write a trained model for transformers or PEFT."""
     from tuneoff.cli.exporting import export_model, export_text
 
-    written = export_model(artefact, folder, method, merge)
+    written = export_model(artefact, folder, method, merge, trust)
     Talk(as_json, debug).data(written, lambda: export_text(written))
 
 
@@ -224,6 +283,15 @@ def doctor(lang: LANG = None, as_json: JSON = False, debug: DEBUG = False) -> No
 
     found = examine()
     Talk(as_json, debug).data(found, lambda: doctor_text(found))
+
+
+def _note_change(talk: Talk, study: Any) -> None:
+    """Say that the data are not those of the last run."""
+    from tuneoff.run.changed import data_before
+
+    now = study.plan().splits.content_hash
+    if before := data_before(study.store, now):
+        talk.note(say("data.changed", before=before[:SHA], now=now[:SHA], folder=study.store.results))
 
 
 def _refused(plan: Any) -> dict[str, str]:

@@ -15,7 +15,7 @@ from tuneoff.strings import language, say
 from tuneoff.study import Study
 
 
-def export_model(place: Path, folder: Path, method: str | None, merge: bool) -> dict[str, Any]:
+def export_model(place: Path, folder: Path, method: str | None, merge: bool, trust: bool = False) -> dict[str, Any]:
     """Export and say what was written.
 
     Args:
@@ -23,6 +23,7 @@ def export_model(place: Path, folder: Path, method: str | None, merge: bool) -> 
         folder: to be made.
         method: of a study, its label in the report.
         merge: fold what the method added into the weights.
+        trust: the backbone's own Python code may run.
 
     Raises:
         UsageError: nothing there, or something in the folder.
@@ -34,7 +35,7 @@ def export_model(place: Path, folder: Path, method: str | None, merge: bool) -> 
     home = study_folder(source.artefact)
     study = Study.load(home) if (home / STUDY_FILE).is_file() else None
     spec, lang = (study.file.spec, study.lang) if study else (None, language())
-    exported = export(source, folder, home, merge, lambda made: ModelCard(source, made, spec, lang).text())
+    exported = export(source, folder, home, merge, lambda made: ModelCard(source, made, spec, lang).text(), trust)
     return {
         "folder": str(folder),
         "layout": exported.layout,

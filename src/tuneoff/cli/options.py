@@ -34,3 +34,10 @@ LANG = Annotated[str | None, typer.Option("--lang", help=say("cli.lang"))]
 DEBUG = Annotated[bool, typer.Option("--debug", help=say("cli.debug"))]
 SET = Annotated[list[str] | None, typer.Option("--set", help=say("cli.set"), metavar="A.B=VALUE")]
 STUDY = Annotated[Path, typer.Argument(metavar="STUDY", help=say("cli.study"))]
+TRUST = Annotated[bool, typer.Option("--trust-remote-code", help=say("cli.trust"))]
+UNSEEN = Annotated[str | None, typer.Option("--unseen-labels", help=say("cli.unseen_labels"), metavar="error|drop")]
+
+
+def overriding(overrides: list[str] | None, unseen_labels: str | None) -> list[str]:
+    """``--set`` and what stands for one of it."""
+    return [*(overrides or ()), *([f"data.unseen_labels={unseen_labels}"] if unseen_labels else ())]

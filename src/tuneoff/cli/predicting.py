@@ -12,7 +12,7 @@ from tuneoff.errors import UsageError
 from tuneoff.spec import STUDY_FILE
 
 
-def predict_rows(artefact: Path, texts: Sequence[str], file: Path | None, stdin: TextIO) -> list[dict[str, Any]]:
+def predict_rows(artefact: Path, texts: Sequence[str], file: Path | None, stdin: TextIO, trust: bool = False) -> list[dict[str, Any]]:
     """Label texts with an artefact.
 
     Args:
@@ -20,6 +20,7 @@ def predict_rows(artefact: Path, texts: Sequence[str], file: Path | None, stdin:
         texts: given on the command line; for an artefact of pairs, first and second in turn.
         file: a data file with the columns that the artefact was trained on.
         stdin: one text a line, when neither is given and it is no terminal.
+        trust: the backbone's own Python code may run.
 
     Raises:
         UsageError: no artefact, or no text.
@@ -30,7 +31,7 @@ def predict_rows(artefact: Path, texts: Sequence[str], file: Path | None, stdin:
     folder = next(
         (p for p in (artefact, artefact / "artefact", *sorted(artefact.glob("attempt-*/artefact"))) if (p / DESCRIPTION).exists()), artefact
     )
-    predictor = Predictor(folder, study_folder(folder))
+    predictor = Predictor(folder, study_folder(folder), trust=trust)
     columns = predictor.description.text_columns
     if file is not None:
         from tuneoff.data.table import read_table

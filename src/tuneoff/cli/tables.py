@@ -7,22 +7,24 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from tuneoff.errors import printable
 from tuneoff.report import Material
 from tuneoff.report import format as f
 from tuneoff.run import Plan
 from tuneoff.strings import LANGUAGES, language, say
-from tuneoff.study import Status
 
 if TYPE_CHECKING:
     from tuneoff.methods import Variant
 
 KINDS = ("encoder", "decoder")
+#: Classes that a check lists.
+SHOWN_CLASSES = 20
 #: Wide enough that no cell is ever cut; a terminal wraps or scrolls.
 WIDTH = 1000
 
 
 def _render(table: Table) -> str:
-    console = Console(file=io.StringIO(), width=WIDTH, color_system=None, legacy_windows=False)
+    console = Console(file=io.StringIO(), width=WIDTH, color_system=None, legacy_windows=False, markup=False, emoji=False)
     console.print(table)
     assert isinstance(console.file, io.StringIO)
     return "\n".join(line.rstrip() for line in console.file.getvalue().rstrip().splitlines())
@@ -33,7 +35,7 @@ def _table(columns: list[str], rows: list[list[str]], left: int = 1) -> str:
     for number, column in enumerate(columns):
         table.add_column(column, justify="left" if number < left else "right", no_wrap=True)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(printable, row))
     return _render(table)
 
 
@@ -97,7 +99,8 @@ def check_text(plan: Plan) -> str:
     """Sizes, classes and findings."""
     lang, report = language(), plan.report
     lines = [say("report.data_size", lang, unlabelled=report.unlabelled, **report.rows).replace("**", "").replace("`", "")]
-    classes = ", ".join(f"{label} {report.classes['train'].get(label, 0):,}" for label in plan.splits.labels[:20])
+    shown = [f"{printable(label)} {report.classes['train'].get(label, 0):,}" for label in plan.splits.labels[:SHOWN_CLASSES]]
+    classes = ", ".join([*shown, *(["…"] if len(plan.splits.labels) > SHOWN_CLASSES else [])])
     lines.append(say("report.data_classes", lang, classes=classes).replace("**", ""))
     lines.append(say("cli.majority", lang, share=f.percent(100 * report.majority_share)))
     if plan.resolved and plan.facts:
@@ -109,23 +112,14 @@ def check_text(plan: Plan) -> str:
         lines += [f"    {part}" for part in (*finding.places, f"→ {finding.next(lang)}")]
     for method in plan.methods:
         if method.unsupported:
-            lines.append(f"! {method.label}: {say(method.unsupported, lang)}")
+            lines.append(f"! {printable(method.label)}: {say(method.unsupported, lang)}")
     lines.append(say("cli.check_done", lang, methods=len(plan.methods)))
-    return "\n".join(lines)
-
-
-def status_text(status: Status) -> str:
-    """States, then every trial that is not complete."""
-    lang = language()
-    lines = [", ".join(f"{say('report.state_' + state, lang)} {count}" for state, count in status.counts.items())]
-    lines += [f"  {say('report.state_' + state, lang):<12} {name}" for name, state in status.trials.items() if state != "complete"]
-    lines += ["! " + say("cli.quarantined", lang, what=moved) for moved in status.quarantined]
     return "\n".join(lines)
 
 
 def describe_methods() -> list[dict[str, Any]]:
     """Every method with its parameters and what it can do, for ``tuneoff methods --json``."""
-    from tuneoff.methods import Method, method_class, method_names
+    from tuneoff.methods import Method, method_class, method_names, parameter_meaning
 
     described = []
     for name in method_names():
@@ -137,7 +131,12 @@ def describe_methods() -> list[dict[str, Any]]:
             "summary": dict(facts.summary),
             "reference": facts.reference,
             "parameters": {
-                key: {"default": field.default, "type": _type_name(field.annotation)} for key, field in kind.Config.model_fields.items()
+                key: {
+                    "default": field.default,
+                    "type": _type_name(field.annotation),
+                    "meaning": {lang: parameter_meaning(name, key, lang) for lang in LANGUAGES},
+                }
+                for key, field in kind.Config.model_fields.items()
             },
             "needs_backbone": issubclass(kind, Method),
         }

@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 
 from tuneoff.errors import UsageError
+from tuneoff.notebooks.template import write_notebooks
 from tuneoff.spec import STUDY_FILE
 from tuneoff.strings import say
 
@@ -25,6 +26,8 @@ DEMO_METHODS = (
     "prefix",
     "adapter",
 )
+#: Of the demo, unless told otherwise.
+DEMO_SEEDS = 2
 STUDY_METHODS = ("majority", "tfidf", "feature_extraction", "full", "lora", "prompt", "adapter", "prefix")
 DEFAULT_BACKBONE = {"en": "FacebookAI/roberta-base", "ko": "klue/roberta-base"}
 SAMPLE_BACKBONE = "sample:en"
@@ -40,6 +43,7 @@ def write_demo(folder: Path, seeds: int, lang: str) -> Path:
         return file
     study: dict[str, object] = {
         "study": "finance-demo",
+        "lang": lang,
         "domain": "금융" if lang == "ko" else "finance",
         "backbone": SAMPLE_BACKBONE,
         "data": {"train": "sample:finance-en", "name": "sample:finance-en"},
@@ -48,7 +52,7 @@ def write_demo(folder: Path, seeds: int, lang: str) -> Path:
         "train": {"epochs": 3, "batch_size": 16, "max_length": 64},
         "pretrain": {"epochs": 1, "max_length": 64},
     }
-    return _write(folder, study, say("cli.demo_comment"))
+    return _write(folder, study, say("cli.demo_comment"), lang)
 
 
 def write_study(
@@ -85,6 +89,7 @@ def write_study(
         section["encoding"] = encoding
     study: dict[str, object] = {
         "study": folder.resolve().name,
+        "lang": lang,
         "backbone": backbone or DEFAULT_BACKBONE[lang],
         "data": section,
         "methods": [*STUDY_METHODS, *(["pretrain+full"] if unlabelled else [])],
@@ -93,16 +98,17 @@ def write_study(
         "train": {"epochs": 3, "batch_size": 16, "max_length": 128},
     }
     _check_columns(data, [text, *([pair] if pair else []), label], encoding or "utf-8")
-    return _write(folder, study, say("cli.study_comment"))
+    return _write(folder, study, say("cli.study_comment"), lang)
 
 
-def _write(folder: Path, study: dict[str, object], comment: str) -> Path:
+def _write(folder: Path, study: dict[str, object], comment: str, lang: str) -> Path:
     for name in ("data", "results", "assets"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / ".gitignore").write_text("data/\nresults/\n", encoding="utf-8")
     file = folder / STUDY_FILE
     body = yaml.safe_dump(study, allow_unicode=True, sort_keys=False, default_flow_style=None, width=110)
     file.write_text(f"# {comment}\n{body}", encoding="utf-8")
+    write_notebooks(folder / "notebooks", folder.resolve().name, lang)
     return file
 
 

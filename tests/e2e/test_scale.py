@@ -1,0 +1,56 @@
+"""Ten thousand trials with records: ``status`` and ``report`` in seconds, a run that resumes at once, little memory."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.calm import calm
+from tests.support.inline import run_inline
+from tests.support.many import fill, write_many
+from tests.support.studies import environment
+from tuneoff import Study
+
+TRIALS = 10_000
+#: Seconds of processor time after the libraries are loaded, on one core of 2020 or later; a busy machine does not change them.
+ANSWER, RESUME, MEGABYTES = 5.0, 1.0, 500
+
+SCRIPT = """
+import json, resource, sys, time
+import tuneoff.report
+from tuneoff import Study
+from tuneoff.run import Listener, run_plan
+
+def timed(work):
+    began = time.process_time()
+    work()
+    return time.process_time() - began
+
+folder, found = sys.argv[1], {}
+found["status"] = timed(lambda: Study.load(folder).status())
+study = Study.load(folder)
+plan = study.plan()
+found["resume"] = timed(lambda: run_plan(plan, study.store, Listener()))
+found["report"] = timed(study.report)
+found["megabytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps(found))
+"""
+
+
+@pytest.mark.slow
+def test_ten_thousand_trials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_inline(monkeypatch)
+    folder = write_many(tmp_path / "study", 10)
+    with calm():
+        Study.load(folder).run(max_trials=1)
+    write_many(folder, TRIALS)
+    assert fill(folder) == TRIALS
+    run = subprocess.run([sys.executable, "-c", SCRIPT, str(folder)], capture_output=True, text=True, env=environment(), timeout=600)
+    assert run.returncode == 0, run.stderr
+    found = json.loads(run.stdout)
+    assert found["status"] <= ANSWER, found
+    assert found["report"] <= ANSWER, found
+    assert found["resume"] <= RESUME, found
+    assert found["megabytes"] <= MEGABYTES, found
