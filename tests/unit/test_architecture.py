@@ -11,6 +11,7 @@ LAYERS = (
     "strings",
     "errors",
     "seeds",
+    "faults",
     "spec",
     "hub",
     "data",
@@ -21,13 +22,18 @@ LAYERS = (
     "forecast",
     "store",
     "run",
+    "track",
     "analyse",
     "report",
+    "notebooks",
+    "create",
     "study",
+    "comparison",
+    "watch",
     "cli",
 )
 #: Packages that must answer without loading torch.
-LIGHT = ("strings", "errors", "seeds", "spec", "store", "analyse")
+LIGHT = ("strings", "errors", "seeds", "faults", "spec", "store", "analyse")
 
 
 def layer_of(file: Path) -> str:

@@ -17,6 +17,7 @@ from typing import Any, get_args
 import pytest
 import torch
 import yaml
+from cogapp import Cog
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 from transformers import AutoConfig, AutoModelForSequenceClassification
@@ -27,16 +28,18 @@ from tuneoff import errors
 from tuneoff.backbone import read_facts
 from tuneoff.forecast import count_parameters
 from tuneoff.forecast.parameters import declared_parameters
-from tuneoff.methods import Method, MethodConfig, choose, choose_all, method_class, method_names
-from tuneoff.spec import MethodEntry, StudyFile, StudySpec, validate
+from tuneoff.methods import Method, MethodConfig, choose, choose_all, method_class, method_names, parameter_meaning
+from tuneoff.spec import HubDataset, MethodEntry, Source, StudyFile, StudySpec, validate
+from tuneoff.spec.describe import keys_of
 from tuneoff.spec.lines import parse
-from tuneoff.spec.study import Frozen, Source
+from tuneoff.spec.study import Frozen
+from tuneoff.strings import LANGUAGES, table
 
 ROOT = Path(__file__).parents[2]
 #: Not ours, or made by tools.
 SKIPPED = {"venv", "build", "dist", "node_modules", "results"}
 #: Drawn from the demo and put there before a release.
-MAY_BE_MISSING = {f"docs/assets/learning_curve.{lang}.png" for lang in ("en", "ko")}
+MAY_BE_MISSING = {f"docs/assets/{picture}.{lang}.png" for picture in ("learning_curve", "report") for lang in ("en", "ko")}
 READMES = ("README.md", "README.ko.md")
 
 DOCUMENTS = sorted(
@@ -105,6 +108,8 @@ def leaves(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Any]
             yield prefix + name, field.default
 
 
+#: Models of a study file, and what goes before their keys in the string table.
+DESCRIBED = ((StudySpec, ""), (Source, "source."), (HubDataset, "hub."), (MethodEntry, "entry."))
 MODELS = [kind for kind in vars(tuneoff.spec.study).values() if inspect.isclass(kind) and issubclass(kind, Frozen) and kind is not Frozen]
 
 
@@ -112,7 +117,8 @@ def test_every_field_of_a_study_is_mentioned() -> None:
     mentioned = set(re.findall(r"`(?:[a-z_]+\.)*([a-z_]+)`", text_of("docs/study_file.md")))
     assert len(MODELS) >= 10
     for model in MODELS:
-        assert set(model.model_fields) <= mentioned, f"{model.__name__}: {sorted(set(model.model_fields) - mentioned)}"
+        new = sorted(set(model.model_fields) - mentioned)
+        assert not new, f"{model.__name__}: {new}: say what they mean in strings/field.toml, then `make docs-update`"
 
 
 def test_every_key_stands_in_a_table_with_its_default() -> None:
@@ -128,25 +134,52 @@ def test_every_key_stands_in_a_table_with_its_default() -> None:
             assert described[path] == "–", path
         else:
             assert yaml.safe_load(name_in(described[path])) == default, path
-    known = set(expected) | set(Source.model_fields) | set(StudySpec.model_fields) | {"data.limit"}
+    known = set(expected) | set(Source.model_fields) | set(StudySpec.model_fields) | set(MethodEntry.model_fields)
+    known |= {path[:place] for path in expected for place in range(len(path)) if path[place] == "."}  # Blocks in blocks.
     assert set(described) <= known, f"described and not there: {sorted(set(described) - known)}"
 
 
-def test_every_parameter_of_a_method_stands_in_the_table_with_its_default() -> None:
+@pytest.mark.parametrize(
+    ("page", "columns"), [("docs/methods.md", ("Parameter", "Default")), ("docs/ko/methods.md", ("파라미터", "기본값"))]
+)
+def test_every_parameter_of_a_method_stands_in_the_table_with_its_default(page: str, columns: tuple[str, str]) -> None:
+    name, default = columns
     described = {
-        (name_in(row["Method"]), name_in(row["Parameter"])): row["Default"] for row in rows("docs/study_file.md", "Method", "methods")
+        (above.strip("`"), name_in(row[name])): row[default]
+        for above, table in tables(page)
+        for row in table
+        if name in row and default in row
     }
+    common = MethodConfig.model_fields
     expected = {
-        (method, name): field.default
+        (method, key): field.default
         for method in method_names()
-        for name, field in method_class(method).Config.model_fields.items()
-        if name not in MethodConfig.model_fields
+        for key, field in method_class(method).Config.model_fields.items()
+        if key not in common or field.default != common[key].default
     }
     assert set(described) == set(expected)
-    for key, default in expected.items():
-        assert yaml.safe_load(name_in(described[key])) == default, key
-    common = {name_in(row["Parameter"]) for row in rows("docs/study_file.md", "Parameter") if "Method" not in row}
-    assert common == set(MethodConfig.model_fields)
+    for key, value in expected.items():
+        assert described[key] == "–" if value is None else yaml.safe_load(name_in(described[key])) == value, key
+    shared = {name_in(row["Parameter"]) for row in rows("docs/study_file.md", "Parameter")}
+    assert shared == set(common)
+
+
+def test_every_description_is_of_something_and_everything_has_one() -> None:
+    keys = {f"{prefix}{key.path}" for model, prefix in DESCRIBED for key in keys_of(model)}
+    said = {entry for entry in table("field") if not entry.startswith("kind_") and entry != "required"}
+    assert said == keys
+    parameters = {(method, name) for method in method_names() for name in method_class(method).Config.model_fields}
+    known = {name for _, name in parameters} | {f"{method}.{name}" for method, name in parameters}
+    assert set(table("parameter")) <= known
+    assert all(parameter_meaning(method, name, lang) for method, name in parameters for lang in LANGUAGES)
+
+
+def test_what_is_generated_is_what_the_code_gives() -> None:
+    pages = [document for document in DOCUMENTS if "[[[cog " in text_of(document)]
+    assert {"docs/study_file.md", "docs/methods.md", "docs/ko/study_file.md", "docs/ko/methods.md"} <= set(pages)
+    for page in pages:
+        again = Cog().process_string(text_of(page), page)
+        assert again == text_of(page), f"{page} is not what the code says: run `make docs-update`"
 
 
 # Methods
@@ -262,18 +295,11 @@ def outside_method(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 
 @pytest.mark.usefixtures("outside_method")
-def test_study_files_in_examples_are_valid() -> None:
-    checked = Counter[str]()
-    for document in DOCUMENTS:
-        for block in blocks(document, "ya?ml"):
-            if not re.match(r"(#.*\n)*study:", block):
-                continue
-            parsed = parse(block, document)
-            study = StudyFile(ROOT, validate(parsed), parsed)
-            assert len(choose_all(study)) == len(study.spec.methods)
-            checked[document] += 1
-    assert checked["docs/study_file.md"] == 3
-    assert checked["docs/add_a_method.md"] == 1
+def test_the_guide_s_study_takes_its_method() -> None:
+    (block,) = blocks("docs/add_a_method.md", "ya?ml")
+    parsed = parse(block, "docs/add_a_method.md")
+    study = StudyFile(ROOT, validate(parsed), parsed)
+    assert [chosen.full_name for chosen in choose_all(study)] == ["full", "all_norms", "all_norms", "pretrain+all_norms"]
 
 
 @pytest.mark.usefixtures("outside_method")
@@ -327,13 +353,13 @@ def test_the_example_method_trains_what_it_says_and_comes_back(tmp_path: Path) -
 
 @pytest.fixture(scope="module")
 def my_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A study called ``my-study`` with one baseline to run and one method that its backbone refuses, run by the README's code."""
+    """A study called ``my-study`` of two baselines and a method that its backbone refuses, run by the README's code."""
     folder = tmp_path_factory.mktemp("readme")
     study = folder / "my-study"
     tiny_encoder(study / "tiny", "distilbert")
-    lines = ["text,label", *(f"sentence number {i},{'up' if i % 2 else 'down'}" for i in range(40))]
+    lines = ["text,label", *(f"sentence number {i} goes {way},{way}" for i in range(40) for way in [("down", "up")[i % 2]])]
     (study / "rows.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    spec = "study: small\nbackbone: tiny\ndata: {train: rows.csv}\nmethods: [majority, prefix]\nseeds: 1\ntrain: {max_length: 32}\n"
+    spec = "study: small\nbackbone: tiny\ndata: {train: rows.csv}\nmethods: [majority, tfidf, prefix]\nseeds: 1\ntrain: {max_length: 32}\n"
     (study / "study.yaml").write_text(spec, encoding="utf-8")
     (code,) = blocks("README.md", "python")
     # As a notebook runs it, without a script that its trials would import.
@@ -344,6 +370,19 @@ def my_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert "complete" in done.stdout
     assert "unsupported" in done.stdout
     return study
+
+
+def test_code_of_the_pages_runs(my_study: Path) -> None:
+    """As a reader would, in the folder that holds ``my-study``; the guide's code is tested above, the README's made that study."""
+    pages = [page for page in DOCUMENTS if page.startswith("docs/") and page != "docs/add_a_method.md"]
+    code = {page: block for page in pages for block in blocks(page, "python")}
+    assert {"docs/quickstart.md", "docs/ko/quickstart.md"} <= set(code)
+    script = "import json, sys\nfor page, block in json.loads(sys.argv[1]).items():\n    exec(compile(block, page, 'exec'), {})\n"
+    done = subprocess.run(
+        [sys.executable, "-c", script, json.dumps(code)], cwd=my_study.parent, capture_output=True, text=True, timeout=240
+    )
+    assert done.returncode == 0, done.stderr
+    assert "majority" in done.stdout
 
 
 def run_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -370,7 +409,7 @@ def paths_in(value: Any, path: str = "") -> set[str]:
 
 #: Objects whose keys are documented elsewhere, or by "as above".
 OPAQUE = re.compile(
-    r"(study|environment|data|rows\[\]\.(title|config|macro_f1|gap|gap_to_best|error\.facts)|methods\[\]\.config|\[\]\.(title|summary))\."
+    r"(study|environment|data|rows\[\]\.(title|config|macro_f1|gap|gap_to_best|f1_gap|error\.facts)|methods\[\]\.config|\[\]\.(title|summary))\."
     r"|data\.findings"
 )
 SOMETIMES_MISSING = {"rows[].error.where", "rows[].error.text"}
@@ -404,7 +443,7 @@ def test_json_of_a_study_is_documented(
     value = json.loads(run_command(monkeypatch, capsys, command, str(my_study), *more, "--json"))
     check_documented(command, value)
     if command == "report":
-        assert [row["state"] for row in value["rows"]] == ["complete", "unsupported"]
+        assert [row["state"] for row in value["rows"]] == ["complete", "complete", "unsupported"]
         assert value["rows"][0]["reload"] == "same"
         flat = (my_study / "results" / "results.csv").read_text(encoding="utf-8-sig").splitlines()[0].split(",")
         said = next(line for line in text_of("docs/json.md").splitlines() if line.startswith("`results/results.csv`"))
@@ -440,6 +479,21 @@ def test_every_exit_code_is_documented() -> None:
     codes = {0, EXIT_INCOMPLETE, *(kind.exit_code for kind in kinds)}
     codes |= {StoppedError(number).exit_code for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     assert {int(row["Code"]) for row in rows("docs/exit_codes.md", "Code")} == codes
+
+
+def test_the_korean_pages_keep_in_step() -> None:
+    """Same codes, states, answers and sections; words are the translator's."""
+    english, korean = "docs/exit_codes.md", "docs/ko/exit_codes.md"
+    assert [row["Code"] for row in rows(english, "Code")] == [row["코드"] for row in rows(korean, "코드")]
+    again = {"yes": "예", "no": "아니요", "–": "–"}
+    states = [(row["State"], again[row["Does the same command try again?"]]) for row in rows(english, "State")]
+    assert states == [(row["상태"], row["같은 명령으로 다시 시도하나요?"]) for row in rows(korean, "상태")]
+    # The Korean report.md leaves out what only those read who change the page.
+    for page in ("quickstart.md", "study_file.md", "methods.md", "exit_codes.md"):
+        one, other = (re.findall(r"^(#+) ", text_of(f"docs/{folder}{page}"), re.MULTILINE) for folder in ("", "ko/"))
+        assert one == other, f"docs/ko/{page} has other sections than the English page"
+        code = [[yaml.safe_load(block) for block in blocks(f"docs/{folder}{page}", "yaml")] for folder in ("", "ko/")]
+        assert page == "quickstart.md" or code[0] == code[1], page
 
 
 def test_every_state_that_is_no_success_is_explained() -> None:

@@ -18,10 +18,10 @@ SOURCE = Path(tuneoff.__file__).parent
 TABLES = sorted(file.stem for file in (SOURCE / "strings").glob("*.toml"))
 #: A literal of this form is a message, unless it ends like a file.
 KEY = re.compile(rf"({'|'.join(TABLES)})\.([a-z0-9_]+)")
-FILES = {"yaml", "toml", "json", "jsonl", "csv", "txt", "parquet", "safetensors", "html", "md", "py"}
+FILES = {"yaml", "toml", "json", "jsonl", "csv", "txt", "parquet", "safetensors", "html", "css", "md", "py"}
 
 #: Dotted keys of a study file that the source names; they look like messages.
-KEYS_OF_A_STUDY = {"data.limit"}
+KEYS_OF_A_STUDY = {"data.limit", "data.content", "backbone.revision"}
 
 
 @cache
@@ -198,28 +198,28 @@ def test_no_korean_particle_depends_on_a_value() -> None:
 
 def test_an_error_speaks_the_language_asked_for() -> None:
     error = DataError("data.no_column", where="t.csv", column="label", has='"a"', nearest="")
-    assert error.text("en").startswith('t.csv: no column "label" (has: "a") → set')
+    assert error.text("en").startswith('t.csv: no column "label" (has: "a") → rename')
     assert error.text("ko").startswith('t.csv: "label" 열이 없습니다 (있는 열: "a") → ')
 
 
 def test_a_message_inside_an_error_speaks_its_language() -> None:
     rows = [Message("data.ragged_row", line=3, fields=1, columns=2), "… (+4)"]
     error = DataError("data.bad_rows", where="t.csv", count=5, problems=rows)
-    assert error.text("en") == "t.csv: unreadable rows (5): line 3: 1 field(s), the header has 2; … (+4)"
-    assert error.text("ko") == "t.csv: 읽을 수 없는 행(5개): 3번째 줄: 필드 1개 (헤더는 2개); … (+4)"
+    assert error.text("en").startswith("t.csv: unreadable rows (5): line 3: 1 field(s), the header has 2; … (+4) → ")
+    assert error.text("ko").startswith("t.csv: 읽을 수 없는 행(5개): 3번째 줄: 필드 1개 (헤더는 2개); … (+4) → ")
 
 
 def test_an_error_follows_the_language_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
     error = DataError("data.empty", where="t.csv")
     strings.choose("ko")
     try:
-        assert str(error) == "t.csv: 파일이 비어 있습니다"
+        assert str(error).startswith("t.csv: 파일이 비어 있습니다 → ")
     finally:
         strings.choose(None)
     monkeypatch.setenv("TUNEOFF_LANG", "en")
-    assert str(error) == "t.csv: the file is empty"
+    assert str(error).startswith("t.csv: the file is empty → ")
     monkeypatch.setenv("TUNEOFF_LANG", "ko_KR.UTF-8")
-    assert str(error) == "t.csv: 파일이 비어 있습니다"
+    assert str(error).startswith("t.csv: 파일이 비어 있습니다 → ")
 
 
 def test_nothing_in_the_data_breaks_the_line_or_moves_the_cursor() -> None:

@@ -33,6 +33,8 @@ __all__ = [
     "head_names",
     "method_class",
     "method_names",
+    "parameter_meaning",
 ]
 
+from tuneoff.methods._describe import parameter_meaning
 from tuneoff.methods._registry import Chosen, choose, choose_all, method_class, method_names

@@ -120,6 +120,7 @@ class MethodFacts:
             rates varies the head's as well.
         quantised: the backbone is loaded in 4 bit.
         gradient_checkpointing: can run with it.
+        shardable: known to train when the model is divided among devices (FSDP), and to save what loads on one.
         needs_weights: attaching computes with the pretrained weights, so that parameters and memory cannot be known before.
     """
 
@@ -135,6 +136,7 @@ class MethodFacts:
     head_matters: bool = False
     quantised: bool = False
     gradient_checkpointing: bool = True
+    shardable: bool = False
     needs_weights: bool = False
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from tuneoff.methods._base import Adapted, Method
+from tuneoff.methods._base import WEIGHTS_FILE, Adapted, Method
 
 if TYPE_CHECKING:
     import torch
@@ -106,14 +106,14 @@ class PeftMethod(Method):
         Raises:
             KeyError: the folder lacks a declared parameter.
         """
-        from peft import load_peft_weights
+        from safetensors.torch import load_file
 
         config: Any = self.peft_config(backbone)
         # Of a network that makes virtual tokens only what it made is stored, and only in this mode that is what is read.
         config.inference_mode = config.is_prompt_learning
         wrapped: Any = self._wrap(model, backbone, config)
         adapted = _declare_prompt(wrapped) if config.is_prompt_learning else self.declare(wrapped)
-        self.take(adapted, load_peft_weights(str(folder), device="cpu"), folder)
+        self.take(adapted, load_file(folder / WEIGHTS_FILE), folder)
         return adapted
 
     def take(self, adapted: Adapted, tensors: "dict[str, torch.Tensor]", folder: Path) -> None:

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
+from pydantic import Field
 from torch import nn
 
 from tuneoff.methods._base import Adapted, LearningRates, Method, MethodConfig, MethodFacts
@@ -21,7 +22,7 @@ class FeatureParameters(MethodConfig):
     """
 
     pooling: Pooling = "auto"
-    epochs: int | None = 40
+    epochs: int | None = Field(default=40, ge=1)
 
 
 class Encoder(nn.Module):

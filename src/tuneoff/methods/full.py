@@ -20,11 +20,13 @@ class Full(Method):
     facts = MethodFacts(
         title={"en": "Full fine-tuning", "ko": "전체 미세조정"},
         summary={"en": "all parameters train", "ko": "모델의 모든 파라미터를 학습"},
-        reference="Devlin et al. (2019). BERT: Pre-training of Deep Bidirectional Transformers. arXiv:1810.04805",
+        reference="Devlin et al. (2019). BERT: Pre-training of Deep Bidirectional Transformers for Language Understanding. "
+        "arXiv:1810.04805",
         experiment=1,
         identity_at_start=True,
         trains_backbone=True,
         mergeable=True,
+        shardable=True,
     )
 
     def attach(self, model: "nn.Module", backbone: "BackboneFacts", generator: "torch.Generator") -> Adapted:

@@ -34,6 +34,7 @@ class Lora(PeftMethod):
         reference="Hu et al. (2021). LoRA: Low-Rank Adaptation of Large Language Models. arXiv:2106.09685",
         identity_at_start=True,
         mergeable=True,
+        shardable=True,
     )
 
     def unsupported(self, backbone: "BackboneFacts") -> str | None:

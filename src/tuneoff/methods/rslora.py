@@ -30,6 +30,7 @@ class Rslora(Lora):
         reference="Kalajdzievski (2023). A Rank Stabilization Scaling Factor for Fine-Tuning with LoRA. arXiv:2312.03732",
         identity_at_start=True,
         mergeable=True,
+        shardable=True,
     )
 
     def peft_config(self, backbone: "BackboneFacts") -> "LoraConfig":

@@ -1,0 +1,1 @@
+"""What makes the documentation: tables from the code, and the site."""
