@@ -1,0 +1,1 @@
+"""The small Korean encoder behind ``sample:ko``."""
