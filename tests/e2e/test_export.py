@@ -30,11 +30,12 @@ from tuneoff.errors import MethodError, StorageError, TuneoffError, UsageError
 from tuneoff.methods import method_class
 from tuneoff.run import export as exporting
 from tuneoff.run.artefact import Description
+from tuneoff.run.attempt import TOLERANCE
 from tuneoff.run.export import Source, export, fresh_folder
 from tuneoff.run.job import ARTEFACT, PREDICTIONS, VERIFY, Job, read_result
 from tuneoff.run.planner import tokens_cache
 from tuneoff.run.proof import verify_job
-from tuneoff.run.runner import TOLERANCE, rates_of
+from tuneoff.run.runner import rates_of
 from tuneoff.run.trial import run_job
 
 HAS_FOUR_BIT = importlib.util.find_spec("bitsandbytes") is not None

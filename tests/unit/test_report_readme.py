@@ -275,7 +275,7 @@ def check_gain(page: Page) -> None:
     assert bool(line) == bool(gain)
     if line and gain:
         points, relative = (float(found) for found in re.findall(r"([+-][\d.]+)(?: %)? \[", line))
-        before = float(re.findall(r"0\.\d{3}", line)[-1])
+        before = float(re.findall(r"[01]\.\d{3}", line)[-1])
         assert points == pytest.approx(100 * gain.mean, abs=0.051)
         assert relative == pytest.approx(100 * gain.mean / before, abs=0.3)
         assert any(word in line for word in ("pays", "did harm", "향상이 있었으며", "오히려")) == gain.separable

@@ -1,5 +1,6 @@
 """The objective of classification, and logits of whole splits."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -93,11 +94,13 @@ class Classification:
         return batches[0].whole or sum(map(len, batches))
 
     def validate(self) -> dict[str, float]:
-        """Loss, accuracy, macro-F1 and number of predicted classes of the validation rows."""
+        """Loss, accuracy, macro-F1 and number of predicted classes of the validation rows; where logits are no numbers, the loss alone."""
         logits = predict(self.model, self.validation)
         targets = self.validation.targets
         assert targets is not None
         truth = targets if isinstance(targets, np.ndarray) else targets.cpu().numpy()
+        if not np.isfinite(logits).all():
+            return {"loss": math.nan}
         quality = score(logits, truth, self.labels)
         loss = float(nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(truth)))
         return {"loss": loss, "accuracy": quality.accuracy, "macro_f1": quality.macro_f1, "classes": quality.predicted_classes}
