@@ -33,8 +33,8 @@ test: $(READY) ## Run the default test suite (under 15 minutes on 2 cores)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow'
 
 .PHONY: test-all
-test-all: $(READY) chromium ## Run every test, the slow ones too
-	$(BIN)/python -m pytest
+test-all: $(READY) chromium ## Run every test, the slow ones too, property tests on new examples
+	$(BIN)/python -m pytest --hypothesis-profile=explore
 
 .PHONY: chromium
 chromium:
