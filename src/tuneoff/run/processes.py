@@ -10,7 +10,7 @@ import threading
 import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from multiprocessing import connection
+from multiprocessing import connection, forkserver
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -140,6 +140,12 @@ def _die_with_parent() -> None:
         threading.Thread(target=_watch, args=(parent.sentinel,), daemon=True).start()
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    # A server lives as long as somebody holds this end of its pipe. A trial that is stopped cannot watch: it dies with its server,
+    # which must not wait for it.
+    alive = forkserver._forkserver._forkserver_alive_fd  # type: ignore[attr-defined]
+    if alive is not None:
+        os.close(alive)
+        forkserver._forkserver._forkserver_alive_fd = None  # type: ignore[attr-defined]
 
 
 def _watch(sentinel: int) -> None:
