@@ -53,19 +53,11 @@ class Storages(LiveStorages):
         hidden: Callable[[Any, tuple[Any, ...]], int] | None = None,
         on_operation: Callable[[Any, tuple[Any, ...], Any], None] | None = None,
     ) -> None:
-        super().__init__(device)
         self.log = Log()
+        super().__init__(device, lambda number, size: self.log.events.append((number, size)))
         self._chosen, self._hidden, self._on_operation = chosen, hidden, on_operation
         self._half_statistics = half_statistics
         self.padded = True
-
-    def born(self, number: int, size: int) -> None:
-        """A birth."""
-        self.log.events.append((number, size))
-
-    def ended(self, number: int, size: int) -> None:
-        """An end."""
-        self.log.events.append((number, -size))
 
     def __torch_dispatch__(self, operation: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
         """Run one operation and log what it made."""

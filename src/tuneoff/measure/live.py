@@ -1,7 +1,7 @@
 """The bytes of all live tensors while code runs: what a program asks of memory, before an allocator adds its own."""
 
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -15,11 +15,12 @@ class LiveStorages(TorchDispatchMode):
 
     Args:
         device: type of the device whose storages count.
+        on_change: told the number of a storage and its bytes when it is born, and the same with the bytes negative when it ends.
     """
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device: str, on_change: Callable[[int, int], None]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._device = device
+        self._device, self._on_change = device, on_change
         self._alive: dict[int, tuple[int, weakref.ref[Any]]] = {}
         self._count = 0
 
@@ -27,14 +28,6 @@ class LiveStorages(TorchDispatchMode):
     def _should_skip_dynamo(cls) -> bool:
         """Nothing is compiled here, and guarding against it would take longer than all else in this class."""
         return False
-
-    def born(self, number: int, size: int) -> None:
-        """A storage of ``size`` bytes is there."""
-        raise NotImplementedError
-
-    def ended(self, number: int, size: int) -> None:
-        """It is gone."""
-        raise NotImplementedError
 
     def add(self, tensor: torch.Tensor) -> None:
         """Notice a tensor's storage unless it is known already."""
@@ -46,11 +39,11 @@ class LiveStorages(TorchDispatchMode):
             return
         number, size = self._count, storage.nbytes()
         self._count += 1
-        self.born(number, size)
+        self._on_change(number, size)
 
         def end(_: Any) -> None:
             del self._alive[key]
-            self.ended(number, size)
+            self._on_change(number, -size)
 
         self._alive[key] = number, weakref.ref(storage, end)
 
@@ -84,14 +77,9 @@ class LivePeak(LiveStorages):
     """The highest sum of live storages, in bytes."""
 
     def __init__(self, device: str) -> None:
-        super().__init__(device)
+        super().__init__(device, self._add)
         self.bytes = self.peak = 0
 
-    def born(self, number: int, size: int) -> None:
-        """A storage of ``size`` bytes is there."""
+    def _add(self, number: int, size: int) -> None:
         self.bytes += size
         self.peak = max(self.peak, self.bytes)
-
-    def ended(self, number: int, size: int) -> None:
-        """It is gone."""
-        self.bytes -= size
