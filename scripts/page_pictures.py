@@ -1,11 +1,12 @@
-"""Pictures of a study's report.html for the documentation: python scripts/page_pictures.py STUDY [FOLDER]."""
+"""Pictures of a study's report.html for the documentation: python -m scripts.page_pictures STUDY [FOLDER]."""
 
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
+
+from scripts.browsers import browser_program
 
 #: File → language of the page, width, height, and what the context is like.
 PICTURES: dict[str, tuple[str, int, int, dict[str, Any]]] = {
@@ -22,7 +23,9 @@ FROM = {"report.dark.png": "#trade", "report.print.png": "#results"}
 def main() -> None:
     """Take all of them."""
     study, folder = Path(sys.argv[1]).resolve(), Path(sys.argv[2] if len(sys.argv) > 2 else "docs/assets")
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    program = browser_program()
+    if program is None:
+        raise SystemExit("no Chromium here: scripts/install_chromium.sh, or CHROMIUM=its path")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         for name in PICTURES:

@@ -1,7 +1,5 @@
 """A real browser, driven by playwright, that may reach nothing but the file it opens."""
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,12 +8,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+from scripts.browsers import browser_program
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    found = browser_program()
     if found is None:
         pytest.fail("no Chromium: run scripts/install_chromium.sh, or set CHROMIUM to the program")
     with sync_playwright() as playwright:

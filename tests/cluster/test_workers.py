@@ -62,9 +62,10 @@ def test_shares_by_two_workers_give_the_same_table(one_by_one: tuple[Path, list[
 
 
 def test_a_signal_ends_all_workers(tmp_path: Path) -> None:
-    folder = write_study(tmp_path / "study", ["full"], seeds=2, train={"epochs": 60})
+    folder = write_study(tmp_path / "study", ["full"], seeds=2)
     at_work = folder / "results" / "cache" / "at-work"
-    with start_tuneoff("run", folder, "--workers", "2") as started:
+    # Held in the middle of training: on a busy machine both could be through before they were seen.
+    with start_tuneoff("run", folder, "--workers", "2", TUNEOFF_FAULT="mid-step:1:signal=STOP") as started:
         while not at_work.is_dir() or len(list(at_work.iterdir())) < 2:
             assert started.poll() is None, "both were at work at once"
             time.sleep(0.05)

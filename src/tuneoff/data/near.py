@@ -5,7 +5,7 @@ two where the first writes a syllable or a word, as Hangul does, so that the mea
 its translation. Case, blanks and punctuation do not count.
 
 Candidates share a band of their signatures (Broder 1997; Leskovec, Rajaraman and Ullman, Mining of Massive Datasets, §3.4):
-with 21 bands of 6 values, of pairs at the threshold one in 500 escapes, of closer ones fewer.
+with 21 bands of 6 values, of pairs at the threshold one in 600 escapes, of closer ones fewer.
 """
 
 import re

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -18,17 +18,7 @@ from torch import nn
 
 from tuneoff.backbone import Format
 from tuneoff.train import ranks
-
-
-class Schedule(Protocol):
-    """As much of :class:`~tuneoff.train.schedule.Schedule` as a step asks for."""
-
-    @property
-    def clip(self) -> float:
-        """Largest norm of the gradient."""
-
-    def factor(self, step: int, num_steps: int) -> float:
-        """Share of the peak learning rate at a step (from 0)."""
+from tuneoff.train.schedule import AnySchedule
 
 
 @dataclass(frozen=True)
@@ -57,7 +47,7 @@ def first_step(start: float, num_steps: int) -> int:
 
 
 def make_accelerator(precision: Format) -> Accelerator:
-    """One process here; several GPUs by accelerate's own configuration."""
+    """Places the model and, in fp16, scales gradients; several devices are the business of ``train/ranks.py``."""
     return Accelerator(mixed_precision="fp16" if precision == "fp16" else "no", cpu=not torch.cuda.is_available())
 
 
@@ -138,7 +128,7 @@ class Weights:
         if not self.sharded:
             ranks.add_up([master.grad for master in self.masters if master.grad is not None])
 
-    def step(self, schedule: Schedule, step: int, num_steps: int, after: Callable[[], None] = lambda: None) -> None:
+    def step(self, schedule: AnySchedule, step: int, num_steps: int, after: Callable[[], None] = lambda: None) -> None:
         """One update at the schedule's share of each group's peak learning rate, gradients clipped to a total norm.
 
         ``after`` is called when the weights have moved, unless fp16 overflowed: the model then consists of the fp32 masters and
@@ -188,14 +178,17 @@ class Weights:
         self._copy_to_working()
 
     def state(self) -> dict[str, Any]:
-        """Masters and optimiser, on the CPU: what :meth:`load_state` needs to go on exactly from here."""
+        """Masters, optimiser, and in fp16 the scale of the gradients: what :meth:`load_state` needs to go on exactly from here."""
         masters = [master.detach().cpu() for master in self.masters]
-        return {"masters": masters, "optimiser": self.optimiser.state_dict()}
+        scaler = self.accelerator.scaler
+        return {"masters": masters, "optimiser": self.optimiser.state_dict(), "scaler": scaler.state_dict() if scaler else None}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on from :meth:`state` of weights made in the same way."""
         self.restore(state["masters"])
         self.optimiser.load_state_dict(state["optimiser"])
+        if state["scaler"]:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
 
     def settle(self) -> None:
         """Give the model its trained parameters in full precision, for saving."""
