@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from tuneoff.errors import TrialError
+from tuneoff.run.executors.ray import _take
 from tuneoff.run.packing import digest, pack, packed, unpack
+from tuneoff.store import Store
+from tuneoff.store.files import PARTIAL
 
 
 def archive(*members: tuple[str | tarfile.TarInfo, bytes]) -> io.BytesIO:
@@ -123,3 +126,25 @@ def test_packing_goes_through_links(tmp_path: Path) -> None:
     file = tmp_path / "target" / "model.safetensors"
     assert file.read_text() == "weights"
     assert not file.is_symlink()
+
+
+def test_an_attempt_takes_the_place_of_the_folder_that_was_made_for_it(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "curve.jsonl").write_text("{}")
+    (tmp_path / "results").mkdir()
+    number, folder = Store(tmp_path / "results").new_attempt("lora-s0")
+    assert list(folder.iterdir()), "it names who is at work"
+    _take(packed(source), folder)
+    assert (number, contents(folder)) == (1, contents(source))
+
+
+def test_a_run_sweeps_what_was_half_unpacked(tmp_path: Path) -> None:
+    """Its driver was killed meanwhile; the next run must start all the same."""
+    store = Store(tmp_path / "results")
+    half = store.folder("lora-s0") / f".attempt-1.0123456789abcdef{PARTIAL}"
+    half.mkdir(parents=True)
+    (half / "curve.jsonl").write_text("{}")
+    os.utime(half, (0, 0))
+    store.sweep()
+    assert not half.exists()

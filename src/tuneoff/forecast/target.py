@@ -9,6 +9,7 @@ from tuneoff.backbone import Format, dtype_of, has_bf16
 from tuneoff.backbone.precision import BF16_CAPABILITY
 from tuneoff.errors import RefusedError, UsageError
 from tuneoff.measure.environment import memory_bytes
+from tuneoff.measure.host import memory_limit
 from tuneoff.spec import Precision, nearest
 
 GIB = 1 << 30
@@ -125,6 +126,6 @@ def find_gpu(name: str) -> Gpu:
 def this_device() -> Target:
     """What trials on this machine use: the first GPU, else the processor."""
     if not torch.cuda.is_available():
-        return Target("CPU", "cpu", has_bf16(torch.device("cpu")), total=memory_bytes())
+        return Target("CPU", "cpu", has_bf16(torch.device("cpu")), total=memory_limit() or memory_bytes())
     facts = torch.cuda.get_device_properties(0)
     return Target(facts.name, "cuda", (facts.major, facts.minor) >= BF16_CAPABILITY, (facts.major, facts.minor), facts.total_memory)

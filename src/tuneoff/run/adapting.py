@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tuneoff.errors import DivergedError
+from tuneoff.faults import fault
 from tuneoff.measure import Energy, total
 from tuneoff.methods import Method
 from tuneoff.run.artefact import BACKBONE, folder_bytes, link_tree
@@ -16,7 +17,7 @@ from tuneoff.run.result import Learnt, describe_artefact, result_of
 from tuneoff.run.setting import PROOF, Setting, open_setting
 from tuneoff.run.shrinking import fitting
 from tuneoff.run.training import Trained, trained
-from tuneoff.store import fault, storage
+from tuneoff.store import storage
 from tuneoff.train import DIVERGED, collapse
 
 

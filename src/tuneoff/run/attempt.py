@@ -62,7 +62,11 @@ class _Beside:
             return
         self._counted = time.monotonic()
         here, alive = this_process().place, 0
-        for file in self.folder.iterdir():
+        try:
+            files = list(self.folder.iterdir())
+        except FileNotFoundError:  # Gone with the cache; who counts on it will say so.
+            return
+        for file in files:
             if is_dead(file):
                 file.unlink(missing_ok=True)
                 continue

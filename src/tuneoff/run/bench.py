@@ -8,11 +8,12 @@ from pathlib import Path
 import torch
 
 from tuneoff.data import Splits
+from tuneoff.faults import fault
 from tuneoff.forecast import state_tensors
 from tuneoff.measure import Clock, EnergyMeter, MemoryMeter, Peak
 from tuneoff.measure.live import LivePeak
 from tuneoff.run.job import ARTEFACT, CURVE, Job
-from tuneoff.store import fault, storage
+from tuneoff.store import storage
 from tuneoff.train import Point, Weights, ranks, set_aside
 
 

@@ -62,7 +62,9 @@ def _pretrain(bench: Bench) -> dict[str, Any]:
     schedule = Schedule(trial.pretrain.epochs, trial.train.warmup, trial.train.clip)
     with training():
         outcome = fit(model, weights, objective, schedule, clock, "accuracy", bench.on_point)
-    trained, energy = bench.meter.peak(), bench.energy.stop()
+    trained, energy = bench.peak(None), bench.energy.stop()
+    if job.rank:
+        return {}
     with clock.phase("save"):
         weights.settle()
         classifier = load_classifier(job.backbone, facts, tokenizer.pad_token_id, 0, trust_remote_code=trial.trust_remote_code)

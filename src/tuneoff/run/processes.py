@@ -173,7 +173,7 @@ def _settled(job_file: Path) -> Job:
 
     job = Job.read(job_file)
     if job.gpus is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = job.gpus.split(",")[job.rank] if job.ranks > 1 else job.gpus
+        os.environ["CUDA_VISIBLE_DEVICES"] = job.gpus.split(",")[job.rank] if job.ranks > 1 and job.gpus else job.gpus
     threads = job.threads or (torch.get_num_threads() if job.ranks > 1 else None)
     if threads:
         torch.set_num_threads(max(1, threads // job.ranks))

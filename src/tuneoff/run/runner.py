@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any, TypeAlias
 
 from tuneoff.data import save_prepared
+from tuneoff.faults import fault
 from tuneoff.run.admission import Admission
 from tuneoff.run.attempt import STARVED
 from tuneoff.run.executors import Executor, LocalExecutor
@@ -19,7 +20,7 @@ from tuneoff.run.job import ARTEFACT, Job, Rates
 from tuneoff.run.planner import Plan, tokens_cache
 from tuneoff.run.processes import STOPPING
 from tuneoff.spec import TrialSpec
-from tuneoff.store import Attempt, Claim, Store, fault
+from tuneoff.store import Attempt, Claim, Store
 from tuneoff.strings import say
 
 #: A trial that did not train is tried at so many further learning rates of its search.

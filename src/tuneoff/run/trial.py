@@ -10,6 +10,7 @@ import torch
 from tuneoff.backbone import pick_device
 from tuneoff.data import load_prepared
 from tuneoff.errors import OutOfMemoryError, StorageError, TrialError, TuneoffError
+from tuneoff.faults import fault
 from tuneoff.measure import Clock, EnergyMeter, MemoryMeter, NoEnergy, environment
 from tuneoff.methods import Method, TextMethod, method_class
 from tuneoff.run.adapting import run_adapted
@@ -20,7 +21,7 @@ from tuneoff.run.pretraining import run_pretraining
 from tuneoff.run.proof import verify_job
 from tuneoff.run.searching import run_search
 from tuneoff.run.shrinking import shrunk
-from tuneoff.store import fault, trouble
+from tuneoff.store import trouble
 
 
 def run_job(job: Job) -> None:

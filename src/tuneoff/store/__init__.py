@@ -1,12 +1,10 @@
 """Records: written once, read by all. Everything else can be made again from them."""
 
-from tuneoff.faults import HOOKS, fault
 from tuneoff.store.claims import Claim
 from tuneoff.store.files import SCHEMA, canonical, publish_record, read_record, replace_file, storage, trouble
 from tuneoff.store.store import RETRIED, Attempt, State, Store
 
 __all__ = [
-    "HOOKS",
     "RETRIED",
     "SCHEMA",
     "Attempt",
@@ -14,7 +12,6 @@ __all__ = [
     "State",
     "Store",
     "canonical",
-    "fault",
     "publish_record",
     "read_record",
     "replace_file",

@@ -7,11 +7,12 @@ import hashlib
 import json
 import os
 import secrets
+from dataclasses import asdict
 from pathlib import Path
 
 from tuneoff.faults import fault
 from tuneoff.store.files import make_folder, storage
-from tuneoff.store.owner import LEASE_SECONDS, is_dead, this_process
+from tuneoff.store.owner import is_dead, this_process
 
 
 class Claim:
@@ -74,7 +75,7 @@ def bury(file: Path) -> bool:
 
 
 def _acquire(file: Path) -> Claim | None:
-    text = json.dumps(json.loads(this_process().text()) | {"nonce": secrets.token_hex(8)})
+    text = json.dumps(asdict(this_process()) | {"nonce": secrets.token_hex(8)})
     for _ in range(2):
         if _create(file, text):
             return Claim(file, text)
@@ -102,6 +103,3 @@ def _text(file: Path) -> str | None:
         return file.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return None
-
-
-__all__ = ["LEASE_SECONDS", "Claim", "bury", "is_dead", "this_process", "try_claim"]

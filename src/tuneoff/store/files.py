@@ -257,11 +257,14 @@ def quarantine(file: Path, folder: Path) -> Path | None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove the temporary files in a folder that a killed process left behind; those of a living one stay."""
+    """Remove the temporary files and folders in a folder that a killed process left behind; those of a living one stay."""
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.endswith(PARTIAL) and _is_left_behind(entry):
-                Path(entry.path).unlink(missing_ok=True)
+                if entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(entry.path, ignore_errors=True)
+                else:
+                    Path(entry.path).unlink(missing_ok=True)
 
 
 def _is_left_behind(entry: os.DirEntry[str]) -> bool:

@@ -97,10 +97,10 @@ class Store:
             return "running"
         return ended or "pending"
 
-    def is_open(self, trial: str, retry: bool = True) -> bool:
+    def is_open(self, trial: str) -> bool:
         """Whether the same command should run this trial."""
         ended = self.ended(trial)
-        return ended is None or (retry and ended in RETRIED)
+        return ended is None or ended in RETRIED
 
     def last_number(self, trial: str) -> int:
         """Number of the last ended attempt, 0 where there is none."""

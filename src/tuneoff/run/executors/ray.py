@@ -6,6 +6,7 @@ leaves a record.
 
 import io
 import json
+import shutil
 import signal
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -168,7 +169,7 @@ class RayExecutor:
             resources = node["Resources"]
             fits = int(resources["CPU"] // self._each)
             found += min(fits, int(resources.get("GPU", 0) // self.devices)) if self._on_gpus else fits
-        return max(1, found if self.limit is None else self.limit)
+        return max(1, found if self.limit is None else min(found, self.limit))
 
     def admit(self, plan: Plan) -> Mapping[str, Admission]:
         """How the cluster's devices can hold the plan's trials. GPUs are judged by the smallest kind that Ray and the forecast know."""
@@ -264,14 +265,14 @@ def _chunks(stream: IO[bytes]) -> Iterable[bytes]:
 
 
 def _take(archive: bytes, folder: Path) -> None:
-    """Unpack an attempt into its folder, which is there and empty.
+    """Unpack an attempt in place of its folder.
 
     Raises:
         StorageError: the folder cannot be written.
         TrialError: the archive is not safe to unpack.
     """
     with storage(folder, len(archive)):
-        folder.rmdir()
+        shutil.rmtree(folder)  # It holds who is at work on it, for this machine.
         unpack(io.BytesIO(archive), folder)
 
 
