@@ -16,6 +16,7 @@ from tuneoff.analyse import StudyHits
 from tuneoff.comparison import StudyComparison
 from tuneoff.comparison.page import document
 from tuneoff.comparison.side import Side
+from tuneoff.report.write import report_json
 from tuneoff.strings import LANGUAGES
 
 ROWS = 300
@@ -108,6 +109,23 @@ def test_another_machine_and_a_single_seed_are_said() -> None:
     assert not found.same_machine
     assert "measured on different devices" in page
     assert "two runs" in page
+
+
+def test_a_study_that_moved_to_another_machine_half_way_is_said() -> None:
+    """The order of the plan is not that of time: what ran last stands first here."""
+    targets = made_up.targets(ROWS)
+    hits = {0: np.arange(ROWS) % 3 > 0}
+    moved = {"full": (ENVIRONMENT | {"device": "cuda", "device_name": "T4"}, "2026-11-25"), "lora": (ENVIRONMENT, "2026-11-24")}
+    methods = [
+        made_up.method(label, hits, targets, costs={"environment": env, "began": f"{day}T10:00:00+00:00"})
+        for label, (env, day) in moved.items()
+    ]
+    material = made_up.material(methods)
+    two = Side("two", material, StudyHits(material.analysis.hits, [f"row {i}" for i in range(ROWS)]), "abc")
+    found = StudyComparison([side("one", {"full": 0.7, "lora": 0.7}), two])
+    assert two.environment["device_name"] == "T4"
+    assert report_json(material)["environment"]["device_name"] == "T4"
+    assert not found.same_machine
 
 
 def test_three_studies_are_each_held_against_the_first() -> None:

@@ -142,6 +142,30 @@ def test_a_report_writes_the_page_in_both_languages(tmp_path: Path) -> None:
     assert {name: (tmp_path / name).read_bytes() for name in written} == written
 
 
+def test_names_of_methods_are_no_markup_on_the_page() -> None:
+    targets, rng = made_up.targets(60), np.random.default_rng(0)
+    labels = {"full": "full", "r*8*": "lora", "[x](https://e.org)": "adapter"}
+    hits = {label: {seed: rng.random(60) < 0.8 for seed in (0, 1)} for label in labels}
+    methods = [made_up.method(label, hits[label], targets, of=of) for label, of in labels.items()]
+    seen: list[str] = []
+
+    class Texts(HTMLParser):
+        def handle_data(self, data: str) -> None:
+            seen.append(data)
+
+    written = (
+        page(made_up.material(methods, study={"domain": "*law*"}), "en", "en").decode().partition('<script type="application/json"')[0]
+    )
+    Texts().feed(written)
+    text = "".join(seen)
+    assert 'href="https://e.org"' not in written
+    assert "r<em>8</em>" not in written
+    assert "<em>law</em>" not in written
+    assert "\\" not in text
+    for label in list(labels)[1:]:
+        assert text.count(f"({label})") > 3
+
+
 def test_without_its_script_a_reader_is_told_what_is_missing(study: Any) -> None:
     assert "need JavaScript" in page(study, "en", "en").decode()
 

@@ -372,6 +372,14 @@ def test_forecast_and_measured_stand_side_by_side() -> None:
     assert "Forecast and measured" not in page(study()).text
 
 
+def test_the_table_of_forecasts_names_every_setting_that_a_free_gpu_needs() -> None:
+    fits = {"lora": made_up.fits(10**9, verdict="checkpointing"), "adapter": made_up.fits(10**9, verdict="checkpointing", micro_batch=2)}
+    made = study(forecasts={label: made_up.forecast(10**9, 50.0, 70.0, fit) for label, fit in fits.items()})
+    told = page(made).text
+    assert "| 1 GB, checkpointing |" in told
+    assert "| 1 GB, checkpointing, `micro_batch: 2` |" in told
+
+
 def test_energy_is_charged_with_what_a_method_builds_on_and_half_a_sum_is_none() -> None:
     joules = {"train": {"gpu_joules": 2000.0, "cpu_joules": 500.0}}
     below = {"trial": "s", "phases": {}, "memory": {"train": {"bytes": 1}}, "energy": {"train": {"gpu_joules": 1000.0, "cpu_joules": None}}}

@@ -42,6 +42,7 @@ def publish(store: Store, trial: str, state: str = "complete", steps: int = 3, *
         body |= {"quality": {"test": {"accuracy": 0.75, "macro_f1": 0.5, "mcc": None, "ece": 0.1, "confusion": [[1]]}}}
         body |= {"memory": {"train": {"bytes": 10**9}, "evaluate": {"bytes": None}}, "phases": {"train": 2.0}, "artefact_bytes": 7}
         body |= {"rates": {"learning_rate": 3e-4}, "parameters": {"adapter": 5, "percent": 0.5}}
+        body |= {"energy": {"train": {"gpu_joules": 120.0, "cpu_joules": None}, "search": None}}
     else:
         body["error"] = {"key": "run.oom", "facts": {}}
     store.publish(trial, number, body | more)
@@ -76,8 +77,9 @@ def test_a_record_becomes_a_run(store: Store) -> None:
     assert run.parameters["config.learning_rate"] == "0.0003"
     assert run.numbers["test_accuracy"] == 0.75
     assert run.numbers["train_peak_bytes"] == 1e9
+    assert run.numbers["train_gpu_joules"] == 120.0
     # What was not measured is missing, not 0.
-    assert not {"test_mcc", "evaluate_peak_bytes"} & set(run.numbers)
+    assert not {"test_mcc", "evaluate_peak_bytes", "train_cpu_joules"} & set(run.numbers)
     assert run.curve[0] == (1, 0.5, {"loss": 1.0})
     assert run.curve[-1][2]["validation_accuracy"] == 0.5
     assert [found.key for found in tracked_runs(store, LABELS, {"lora-s1-a/1"})] == ["lora-s1-a/2"]

@@ -1,4 +1,4 @@
-"""The texts to learn from: free of licences that bind, and free of the test texts of NSMC and of the ministries, as far as they can be found."""
+"""The texts to learn from: free of licences that bind, and of the test texts of NSMC and of the ministries as far as they can be found."""
 
 import json
 import random

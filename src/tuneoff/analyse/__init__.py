@@ -6,7 +6,7 @@ from tuneoff.analyse.confusions import confusions
 from tuneoff.analyse.costs import Expense, Sensitivity, effort, expense, joules
 from tuneoff.analyse.curves import curve_points
 from tuneoff.analyse.disagreements import Disagreements, disagreements
-from tuneoff.analyse.foreseen import Foreseen, RowForecast, foreseen
+from tuneoff.analyse.foreseen import Foreseen, RowForecast, foreseen, remedy
 from tuneoff.analyse.front import COSTS, Standing, fronts
 from tuneoff.analyse.recommend import LIMITED, Change, Limits, Recommendation, reading, recommend
 from tuneoff.analyse.row import Row
@@ -55,5 +55,6 @@ __all__ = [
     "pairing",
     "reading",
     "recommend",
+    "remedy",
     "search_points",
 ]

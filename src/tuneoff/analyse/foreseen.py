@@ -17,6 +17,16 @@ ALLOCATED: Final = "cuda_max_memory_allocated"
 Forecast = Mapping[str, Any]
 
 
+def remedy(fit: Mapping[str, Any]) -> str:
+    """What makes a trial fit, as messages are named: the verdict, or ``both`` where checkpointing takes a smaller micro-batch as well.
+
+    Args:
+        fit: ``verdict`` and ``micro_batch``, as forecasts have them.
+    """
+    verdict: str = fit["verdict"]
+    return "both" if verdict == "checkpointing" and fit["micro_batch"] is not None else verdict
+
+
 @dataclass(frozen=True)
 class Foreseen:
     """One quantity of one row: bytes, or seconds.

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+from tuneoff.analyse import remedy
 from tuneoff.report import Material
 from tuneoff.report import format as f
 from tuneoff.run import Foresight, Plan
@@ -43,8 +44,10 @@ def before(plan: Plan, foresight: Foresight, left: Collection[str], lang: str) -
     if not tight:
         lines[0] += " " + say("foresight.fit", lang, device=device)
     for label, fit in tight.items():
-        facts = {"need": f.size(peaks[label]), "usable": f.size(fit["usable"]), "rows": fit["micro_batch"]}
-        lines.append(say(f"foresight.{fit['verdict']}", lang, method=names[label], device=device, **facts))
+        # What is too large as it is written comes to less with everything that helps, and even that is too much.
+        need = fit["need"] if fit["verdict"] == "too_large" else peaks[label]
+        facts = {"need": f.size(need), "usable": f.size(fit["usable"]), "rows": fit["micro_batch"]}
+        lines.append(say(f"foresight.{remedy(fit)}", lang, method=names[label], device=device, **facts))
     reasons = {method.label: reason for method in waiting if (reason := foresight.reason_of(method)) is not None}
     return lines + ["! " + say("forecast.unforeseen", lang, method=names[label], reason=reason) for label, reason in reasons.items()]
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tuneoff.analyse import remedy
 from tuneoff.backbone import known_backbone
 from tuneoff.cli.tables import _table, plan_text
 from tuneoff.forecast import GPUS, Fit, PeakForecast
@@ -81,16 +82,10 @@ def _gpus(outlook: Outlook) -> str:
 
 
 def _cell(fit: Fit) -> str:
-    lang, size = language(), f.size(fit.need)
+    size = f.size(fit.need)
     if fit.verdict == "fits":
         return size
-    if fit.verdict == "too_large":
-        return say("forecast.cell_too_large", lang, size=size)
-    if fit.verdict == "micro_batch":
-        return say("forecast.cell_micro_batch", lang, size=size, rows=fit.micro_batch)
-    if fit.micro_batch is None:
-        return say("forecast.cell_checkpointing", lang, size=size)
-    return say("forecast.cell_both", lang, size=size, rows=fit.micro_batch)
+    return say(f"forecast.cell_{remedy(fit.as_dict())}", language(), size=size, rows=fit.micro_batch)
 
 
 def _findings(plan: Plan, outlook: Outlook) -> list[str]:

@@ -101,8 +101,9 @@ class StudyComparison:
 
     @property
     def same_machine(self) -> bool:
-        """Whether memory and time were measured on the same device, so that they can be held against each other."""
-        return len({(side.environment.get("device"), side.environment.get("device_name")) for side in self.sides}) == 1
+        """Whether all memory and time were measured on the same device, so that they can be held against each other."""
+        machines = [machine for side in self.sides for machine in side.material.environments or [{}]]
+        return len({(machine.get("device"), machine.get("device_name")) for machine in machines}) == 1
 
     def as_dict(self) -> dict[str, Any]:
         """The shape of ``tuneoff compare --json``."""

@@ -50,8 +50,7 @@ class Side:
     @cached_property
     def environment(self) -> dict[str, Any]:
         """Of the newest record; empty before the first."""
-        found = [record["environment"] for record in self.material.records if "environment" in record]
-        return found[-1] if found else {}
+        return (self.material.environments or [{}])[-1]
 
     @cached_property
     def settings(self) -> dict[str, Any]:

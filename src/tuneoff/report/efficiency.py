@@ -3,7 +3,7 @@
 import math
 from typing import Any, Final
 
-from tuneoff.analyse import Change, Recommendation, Row, effort, reading
+from tuneoff.analyse import Change, Recommendation, Row, effort, reading, remedy
 from tuneoff.report import format as f
 from tuneoff.report import words
 from tuneoff.report.material import Material
@@ -43,15 +43,14 @@ def _memory(material: Material, lang: str) -> list[str]:
 
 def _colab(material: Material, lora: Row, lang: str) -> list[str]:
     """Whether LoRA runs on a free Colab GPU: measured where the study ran on one, else by forecast where one was kept."""
-    gpus = {r["environment"]["device_name"] for r in material.records if r.get("environment", {}).get("device") == "cuda"}
+    gpus = {machine["device_name"] for machine in material.environments if machine["device"] == "cuda"}
     if (ran := next((name for name in sorted(gpus) if FREE_GPU in name.split()), None)) and len(gpus) == 1:
         return [say("report.colab_ran", lang, device=ran)]
     fit = _fit(material, lora.label)
     if fit is None:
         return [say("report.colab_unknown", lang)]
-    key = "both" if fit["verdict"] == "checkpointing" and fit["micro_batch"] else fit["verdict"]
     facts = {"need": f.size(fit["need"]), "usable": f.size(fit["usable"]), "rows": fit["micro_batch"]}
-    said = [say(f"report.colab_{key}", lang, **facts)]
+    said = [say(f"report.colab_{remedy(fit)}", lang, **facts)]
     full = _fit(material, "full")
     if full is not None and fit["verdict"] == "fits":
         said.append(say("report.colab_full_too" if full["verdict"] == "fits" else "report.colab_full_not", lang, need=f.size(full["need"])))

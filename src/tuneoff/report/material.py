@@ -1,6 +1,6 @@
 """Everything a report is written from. Same material, same bytes."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from tuneoff.analyse import Analysis, Expense, Limits, MethodTrials, Recommendation, Row, RowForecast, expense, recommend
 from tuneoff.backbone import BackboneFacts
 from tuneoff.data import DataReport
+from tuneoff.report import markdown
 from tuneoff.spec import StudySpec
 from tuneoff.strings import has, say
 
@@ -57,6 +58,11 @@ class Material:
         return [*self.stages, *(trial.record for method in self.methods for trial in method.trials if trial.record)]
 
     @property
+    def environments(self) -> list[dict[str, Any]]:
+        """Where and with what the records that say it were made, the oldest first."""
+        return [record["environment"] for record in sorted(self.records, key=_began) if "environment" in record]
+
+    @property
     def limits(self) -> Limits:
         """The budget in plain numbers."""
         budget = self.spec.budget
@@ -72,6 +78,11 @@ class Material:
         price = self.spec.price_per_hour
         return expense(row, price.amount, price.currency) if price else None
 
+    @cached_property
+    def plain(self) -> "Material":
+        """The same for lines of Markdown: names are no markup there, whatever people called their methods and data."""
+        return _Plain(**{field.name: getattr(self, field.name) for field in fields(self)})
+
     @property
     def domain(self) -> str | None:
         """What the texts are about, in a sentence."""
@@ -86,3 +97,17 @@ class Material:
         """Why a row did not train; in general words where a record names a reason that this version does not know."""
         key = f"report.collapse_{row.collapse}"
         return say(key if has(key) else "report.not_trained", lang)
+
+
+def _began(record: dict[str, Any]) -> str:
+    """When an attempt began; the times of all records are of one zone and one form."""
+    return record.get("began") or ""
+
+
+class _Plain(Material):
+    @property
+    def domain(self) -> str | None:
+        return markdown.plain(self.spec.domain) if self.spec.domain else None
+
+    def name(self, row: Row | MethodTrials, lang: str) -> str:
+        return markdown.plain(super().name(row, lang))

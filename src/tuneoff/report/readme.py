@@ -1,8 +1,5 @@
 """The study's README.md: the brief, filled in, in one language."""
 
-from dataclasses import fields
-
-from tuneoff.analyse import MethodTrials, Row
 from tuneoff.report import sections, setup
 from tuneoff.report.conclusions import performance
 from tuneoff.report.directory import directory
@@ -11,17 +8,6 @@ from tuneoff.report.markdown import plain
 from tuneoff.report.material import Material
 from tuneoff.report.references import references
 from tuneoff.strings import say
-
-
-class _Plain(Material):
-    """Material whose names are no markup, whatever people called their methods and data."""
-
-    @property
-    def domain(self) -> str | None:
-        return plain(self.spec.domain) if self.spec.domain else None
-
-    def name(self, row: Row | MethodTrials, lang: str) -> str:
-        return plain(super().name(row, lang))
 
 
 class Readme:
@@ -35,8 +21,7 @@ class Readme:
     """
 
     def __init__(self, material: Material, lang: str, plots: dict[str, str], main: str | None = None) -> None:
-        self.material = _Plain(**{field.name: getattr(material, field.name) for field in fields(material)})
-        self.lang, self.plots, self.main = lang, plots, main or lang
+        self.material, self.lang, self.plots, self.main = material.plain, lang, plots, main or lang
 
     def say(self, key: str, **facts: object) -> str:
         """A string of the report's table."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from tuneoff.analyse import COSTS, Comparison, Row, RowForecast, Sensitivity, Standing, fronts
+from tuneoff.analyse import COSTS, Comparison, Row, RowForecast, Sensitivity, Standing, fronts, remedy
 from tuneoff.report import format as f
 from tuneoff.report.columns import full_columns, state
 from tuneoff.report.markdown import Column, plain, table
@@ -261,7 +261,7 @@ def _forecast_note(material: Material, lang: str) -> str:
 def _fit(fit: dict[str, Any] | None, lang: str) -> str:
     if fit is None:
         return f.NOTHING
-    return say(f"report.t4_{fit['verdict']}", lang, need=f.size(fit["need"]), rows=fit["micro_batch"])
+    return say(f"report.t4_{remedy(fit)}", lang, need=f.size(fit["need"]), rows=fit["micro_batch"])
 
 
 def failures(material: Material, lang: str) -> list[str]:

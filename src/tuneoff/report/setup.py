@@ -77,7 +77,7 @@ def _period(material: Material, lang: str) -> str:
 
 def _environments(material: Material, lang: str) -> list[str]:
     """Every machine that records come from, the busiest first, and the precision that was computed in."""
-    machines = [record["environment"] for record in material.records if "environment" in record]
+    machines = material.environments
     places = Counter((m["device"], m["device_name"], m["device_bytes"], m["cores"], m["platform"]) for m in machines)
     lines = []
     for (kind, name, memory, cores, platform), count in places.most_common():
@@ -93,10 +93,9 @@ def _environments(material: Material, lang: str) -> list[str]:
 
 def _libraries(material: Material, lang: str) -> list[str]:
     """Versions of the newest record, and which of them are not the same in all."""
-    records = sorted((r for r in material.records if "environment" in r), key=lambda record: str(record.get("began")))
-    if not records:
+    machines = material.environments
+    if not machines:
         return []
-    machines = [record["environment"] for record in records]
     newest = machines[-1]
     used = [f"Python {newest['python']}"]
     used += [f"{name} {newest['packages'][package]}" for package, name in LIBRARIES.items() if newest["packages"].get(package)]
@@ -104,7 +103,7 @@ def _libraries(material: Material, lang: str) -> list[str]:
     mixed = [name for name in newest["packages"] if len({machine["packages"].get(name) for machine in machines}) > 1]
     if mixed:
         lines.append(say("report.mixed", lang, libraries=", ".join(mixed)))
-    beside = {(record.get("workers", 1), record.get("devices", 1)) for record in records}
+    beside = {(record.get("workers", 1), record.get("devices", 1)) for record in material.records if "environment" in record}
     if len(beside) > 1:
         numbers = [", ".join(map(str, sorted(set(one)))) for one in zip(*beside, strict=True)]
         lines.append(say("cluster.mixed_workers", lang, workers=numbers[0], devices=numbers[1]))

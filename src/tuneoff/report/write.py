@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from tuneoff.analyse import Row, RowForecast, curve_points, fronts
+from tuneoff.faults import fault
 from tuneoff.report.charts import learning_curves, png, svg, trade_off
 from tuneoff.report.latex import latex_table
 from tuneoff.report.material import Material
@@ -13,7 +14,7 @@ from tuneoff.report.page import page as report_page
 from tuneoff.report.page import page_name
 from tuneoff.report.readme import Readme
 from tuneoff.report.sections import brief_columns
-from tuneoff.store import fault, replace_file
+from tuneoff.store import replace_file
 from tuneoff.strings import LANGUAGES
 
 RESULTS_JSON, RESULTS_CSV, RESULTS_TEX = "results.json", "results.csv", "results.tex"
@@ -21,7 +22,7 @@ RESULTS_JSON, RESULTS_CSV, RESULTS_TEX = "results.json", "results.csv", "results
 
 def report_json(material: Material) -> dict[str, Any]:
     """What ``tuneoff report --json`` prints."""
-    environments = [record["environment"] for record in material.records if "environment" in record]
+    environments = material.environments
     return {
         "study": material.spec.model_dump(mode="json"),
         "environment": environments[-1] if environments else None,

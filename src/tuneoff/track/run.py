@@ -96,8 +96,8 @@ def _numbers(record: dict[str, Any]) -> dict[str, float]:
         found |= {f"{split}_{name}": quality.get(name) for name in _QUALITY}
     for part, peak in record.get("memory", {}).items():
         found[f"{part}_peak_bytes"] = (peak or {}).get("bytes")
-    for name, joules in record.get("energy", {}).items():
-        found[f"{name}_joules"] = joules.get("joules") if isinstance(joules, dict) else joules
+    for part, counted in record.get("energy", {}).items():
+        found |= {f"{part}_{counter}": joules for counter, joules in (counted or {}).items()}
     found |= {f"parameters_{name}": count for name, count in (record.get("parameters") or {}).items()}
     found |= {f"seconds_{phase}": seconds for phase, seconds in record.get("phases", {}).items()}
     found |= {name: record.get(name) for name in ("artefact_bytes", "steps", "best_epoch", "loss_before", "loss_after")}

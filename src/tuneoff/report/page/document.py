@@ -142,19 +142,19 @@ class _Page:
     @property
     def progress(self) -> Markup:
         """How many trials are complete."""
-        return inline(sections.progress(self.material, self.lang))
+        return inline(sections.progress(self.material.plain, self.lang))
 
     @property
     def answer(self) -> Markup | None:
         """The recommendation, in the README's words."""
-        return html(recommendation(self.material, self.lang)) if self.material.analysis.best else None
+        return html(recommendation(self.material.plain, self.lang)) if self.material.analysis.best else None
 
     @property
     def findings(self) -> Markup:
         """Sections 5.1 and 5.2 of the README."""
         lang, lines = self.lang, []
         for title, told in (("performance", performance), ("efficiency", efficiency)):
-            lines += [f"### {say(f'report.{title}', lang)}", "", *told(self.material, lang), ""]
+            lines += [f"### {say(f'report.{title}', lang)}", "", *told(self.material.plain, lang), ""]
         return html(lines)
 
     @property
@@ -162,7 +162,7 @@ class _Page:
         """The choice, the best and full fine-tuning, each once, by what they are."""
         analysis = self.material.analysis
         found = [
-            ("page.answer_recommended", self.material.recommendation.choice),
+            ("page.answer_recommended", self.material.plain.recommendation.choice),
             ("page.answer_best", analysis.best),
             ("page.answer_full", analysis.row("full")),
         ]
@@ -221,7 +221,7 @@ class _Page:
 
     def badges(self, row: Row) -> list[tuple[str, str]]:
         """What distinguishes a row: class and words."""
-        analysis, choice = self.material.analysis, self.material.recommendation.choice
+        analysis, choice = self.material.analysis, self.material.plain.recommendation.choice
         found = []
         if choice is not None and choice.label == row.label:
             found.append(("chosen", say("page.chosen", self.lang)))
@@ -255,7 +255,7 @@ class _Page:
 
     def section(self, name: str) -> Markup | None:
         """One of the README's sections without its heading; ``None`` where the study has nothing to show in it."""
-        lines: list[str] = getattr(sections, name)(self.material, self.lang)
+        lines: list[str] = getattr(sections, name)(self.material.plain, self.lang)
         kept = [line for line in lines if not line.startswith("### ")]
         title = next((line.removeprefix("### ") for line in lines if line.startswith("### ")), "")
         return html(kept, title) if lines else None
@@ -266,13 +266,13 @@ class _Page:
 
     def part(self, name: str) -> Markup:
         """Overview, data or methodology of the README."""
-        lines: list[str] = getattr(setup, name)(self.material, self.lang)
+        lines: list[str] = getattr(setup, name)(self.material.plain, self.lang)
         return html(lines, say(f"report.{name}", self.lang))
 
     @property
     def references(self) -> Markup:
         """Papers of the methods used."""
-        return html(references(self.material, self.lang))
+        return html(references(self.material.plain, self.lang))
 
     @property
     def counter(self) -> str | None:
