@@ -34,7 +34,7 @@ test: $(READY) ## Run the default test suite (under 15 minutes on 2 cores)
 
 .PHONY: test-all
 test-all: $(READY) chromium ## Run every test, the slow ones too, property tests on new examples
-	$(BIN)/python -m pytest --hypothesis-profile=explore
+	$(BIN)/python -m pytest --hypothesis-profile=explore --timeout=3600
 
 .PHONY: chromium
 chromium:
