@@ -52,7 +52,7 @@ def write_demo(folder: Path, seeds: int, lang: str) -> Path:
         "train": {"epochs": 3, "batch_size": 16, "max_length": 64},
         "pretrain": {"epochs": 1, "max_length": 64},
     }
-    return _write(folder, study, say("cli.demo_comment"), lang)
+    return _write(folder, study, say("cli.demo_comment", lang), lang)
 
 
 def write_study(
@@ -98,7 +98,7 @@ def write_study(
         "train": {"epochs": 3, "batch_size": 16, "max_length": 128},
     }
     _check_columns(data, [text, *([pair] if pair else []), label], encoding or "utf-8")
-    return _write(folder, study, say("cli.study_comment"), lang)
+    return _write(folder, study, say("cli.study_comment", lang), lang)
 
 
 def _write(folder: Path, study: dict[str, object], comment: str, lang: str) -> Path:

@@ -308,15 +308,12 @@ class Study:
             UsageError: another cost.
         """
         from tuneoff.notebooks.chart import Chart
-        from tuneoff.report.charts import COST_OF, trade_off, trade_rows
+        from tuneoff.report.charts import COST_OF, trade_off
 
         if cost not in COST_OF:
             raise UsageError("notebook.unknown_cost", cost=cost, nearest=nearest(cost, COST_OF), known=", ".join(COST_OF))
         material = self.material()
-        names = self._names(material)
-        if COST_OF[cost] not in trade_rows(material.analysis, names, self.lang):
-            return Chart(None, self.lang)
-        return Chart(trade_off(material.analysis, names, cost, self.lang), self.lang)
+        return Chart(trade_off(material.analysis, self._names(material), cost, self.lang), self.lang)
 
     def _names(self, material: "Material") -> dict[str, str]:
         return {method.label: material.name(method, self.lang) for method in material.methods}

@@ -142,6 +142,28 @@ def test_a_report_writes_the_page_in_both_languages(tmp_path: Path) -> None:
     assert {name: (tmp_path / name).read_bytes() for name in written} == written
 
 
+@pytest.mark.parametrize("chart", ["trade", "forecast"])
+def test_every_number_of_a_chart_stands_in_the_table_below_it(chart: str) -> None:
+    targets, rng = made_up.targets(60), np.random.default_rng(0)
+    methods = [
+        made_up.method(name, {0: rng.random(60) < 0.8}, targets, costs={"memory": 10**9 + place, "seconds": 50.0 + place})
+        for place, name in enumerate(("full", "lora"))
+    ]
+    forecasts = {"full": made_up.forecast(11 * 10**8, 50.0, 70.0), "lora": made_up.forecast(9 * 10**8, 40.0, 80.0)}
+    written = page(made_up.material(methods, forecasts=forecasts), "en", "en").decode()
+    told = json.loads(re.findall(r'<script type="application/json" id="payload">(.*?)</script>', written)[0])
+    (figure,) = re.findall(rf'<figure class="chart" data-chart="{chart}">.*?</figure>', written, re.DOTALL)
+    choices = told["charts"][chart]["choices"]
+    assert len(choices) > 2
+    for choice in choices:
+        for values in choice["rows"]["values"]:
+            row = dict(zip(choice["rows"]["fields"], values, strict=True))
+            lines = re.findall(r"<tr>.*?</tr>", figure, re.DOTALL)
+            (line,) = [line for line in lines if f">{choice['title']}<" in line and f">{row['name']}<" in line]
+            assert row["reading"] in line
+            assert row["said" if chart == "forecast" else "score"] in line
+
+
 def test_names_of_methods_are_no_markup_on_the_page() -> None:
     targets, rng = made_up.targets(60), np.random.default_rng(0)
     labels = {"full": "full", "r*8*": "lora", "[x](https://e.org)": "adapter"}

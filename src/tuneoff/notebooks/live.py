@@ -36,6 +36,7 @@ class _Shown:
 
         self.names, self.lang = names, lang
         self.lines: list[str] = []
+        self.footer: list[str] = []
         self.at = 0.0
         self.handle = display(_bundle(""), raw=True, display_id=True)
 
@@ -47,6 +48,7 @@ class _Shown:
 
     def warn(self, text: str) -> None:
         self.lines.append(f"! {text}")
+        self.update()
 
     def tick(self, progress: "Progress") -> None:
         if time.monotonic() - self.at >= REFRESH_SECONDS:
@@ -56,8 +58,11 @@ class _Shown:
         from tuneoff.report.telling import footer
 
         self.at = time.monotonic()
-        last = [footer(progress, self.names, self.lang)] if progress.left else []
-        self.handle.update(_bundle("\n".join([*self.lines, *last])), raw=True)
+        self.footer = [footer(progress, self.names, self.lang)] if progress.left else []
+        self.update()
+
+    def update(self) -> None:
+        self.handle.update(_bundle("\n".join([*self.lines, *self.footer])), raw=True)
 
 
 def _bundle(text: str) -> dict[str, str]:

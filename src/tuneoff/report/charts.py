@@ -141,7 +141,7 @@ def reading(cost: str, value: float) -> str:
         return f.size(round(value))
     if kind == "time":
         return f.latency(value) if cost == "latency" else f.short_time(value)
-    return f.count(round(value)) if kind == "count" else f"{value:.3g} J"
+    return f.count(round(value)) if kind == "count" else f.energy(value)
 
 
 def trade_chart(look: Look, cost: str, rows: Rows) -> Chart:
@@ -328,9 +328,11 @@ def learning_curves(points: list[dict[str, Any]], names: dict[str, str], lang: s
     return on_paper({"title": look.say("report.chart_curves"), "data": {"values": rows}, "hconcat": panels})
 
 
-def trade_off(analysis: Analysis, names: dict[str, str], cost: str, lang: str) -> Chart:
-    """Accuracy with its interval against one cost: ``memory`` or ``time``."""
+def trade_off(analysis: Analysis, names: dict[str, str], cost: str, lang: str) -> Chart | None:
+    """Accuracy with its interval against one cost, ``memory`` or ``time``; ``None`` where no method that learns has both."""
     rows, look = trade_rows(analysis, names, lang).get(COST_OF[cost], []), Look(list(names.values()), lang)
+    if not rows:
+        return None
     chart = trade_chart(look, COST_OF[cost], rows)
     points = chart["layer"][-1]["encoding"]
     name = {

@@ -97,10 +97,10 @@ def details(material: Material, lang: str) -> list[str]:
         # Before any trial has ended there is nothing to tell but its state, which stands above.
         if len(shown) > 1:
             lines += ["", f"### {say(f'report.table_{title}', lang)}", "", *table([_name(material, lang), *shown], rows)]
-    return [*lines, *(line for note in _cost_notes(material, lang) for line in ("", "> " + note))]
+    return [*lines, "", "> " + _cost_note(material, lang)]
 
 
-def _cost_notes(material: Material, lang: str) -> list[str]:
+def _cost_note(material: Material, lang: str) -> str:
     """What a dash means, where energy is from, and what money is."""
     rows = material.analysis.rows
     notes = [say("report.note_dash", lang)]
@@ -111,7 +111,7 @@ def _cost_notes(material: Material, lang: str) -> list[str]:
         notes.append(say("report.no_energy", lang))
     if (price := material.spec.price_per_hour) is not None:
         notes.append(say("report.note_money", lang, price=f.money(price.amount, price.currency)))
-    return [" ".join(notes)]
+    return " ".join(notes)
 
 
 def per_class(material: Material, lang: str) -> list[str]:

@@ -129,8 +129,9 @@ def _draw(material: Material, lang: str) -> dict[str, str]:
     charts: dict[str, dict[str, Any]] = {}
     if points := curve_points(material.methods):
         charts["curves"] = learning_curves(points, names, lang)
-    if any(row.accuracy for row in material.analysis.rows):
-        charts |= {kind: trade_off(material.analysis, names, kind, lang) for kind in ("memory", "time")}
+    for kind in ("memory", "time"):
+        if (chart := trade_off(material.analysis, names, kind, lang)) is not None:
+            charts[kind] = chart
     for kind, chart in charts.items():
         file = material.folder / "assets" / f"{_FILES[kind]}.{lang}"
         replace_file(file.with_name(file.name + ".png"), png(chart))

@@ -89,6 +89,13 @@ def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
+#: What the table under a chart says of each point, and the titles of the columns.
+_POINTS: Final = {
+    "trade": {"reading": "page.js_cost", "score": "chart.test_accuracy", "share": "chart.front_share"},
+    "forecast": {"said": "chart.forecast", "reading": "chart.measured"},
+}
+
+
 class _Page:
     """What the template fills in."""
 
@@ -280,6 +287,17 @@ class _Page:
         counter = next((row.memory["counter"] for row in self.material.analysis.rows if row.memory), None)
         return say(f"report.counter_{counter}", self.lang) if counter else None
 
+    def all_points(self, values: dict[str, Any], chart: str) -> tuple[list[str], list[list[str]]]:
+        """Every point of a chart in which one quantity of several is chosen: titles of the columns, and a row a point."""
+        fields = _POINTS[chart]
+        lines = []
+        for choice in values["charts"][chart]["choices"]:
+            for row in choice["rows"]["values"]:
+                point = dict(zip(choice["rows"]["fields"], row, strict=True))
+                lines.append([choice["title"], point["name"], *(_read(point[field]) for field in fields)])
+        titles = [say(key, self.lang) for key in ("page.quantity", "report.method", *fields.values())]
+        return titles, lines
+
     def last_points(self, values: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
         """Last point of every curve: titles of the columns, and a row a method."""
         curves = values["charts"]["curves"]
@@ -291,6 +309,10 @@ class _Page:
         measures: Sequence[dict[str, str]] = curves["measures"]
         titles = [say("report.method", self.lang), *(say("page.last_point", self.lang, measure=one["title"]) for one in measures)]
         return titles, [[name, *(found.get(one["key"], f.NOTHING) for one in measures)] for name, found in last.items()]
+
+
+def _read(value: str | float) -> str:
+    return value if isinstance(value, str) else f"{value:.0%}"
 
 
 def _interval(text: str) -> Markup:

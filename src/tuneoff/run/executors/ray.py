@@ -30,7 +30,8 @@ from tuneoff.store import storage
 
 #: Archives travel in pieces: neither the driver nor a node holds a whole backbone in memory.
 CHUNK_BYTES = 64 << 20
-_CONNECT_SECONDS = 60.0
+#: For every node to start a process and import tuneoff there; on a busy one that takes minutes.
+_CONNECT_SECONDS = 300.0
 #: So long what is known of the nodes counts as new.
 _NODES_SECONDS = 1.0
 
