@@ -8,6 +8,7 @@ import io
 import json
 import shutil
 import signal
+import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ from tuneoff.store import storage
 CHUNK_BYTES = 64 << 20
 #: For every node to start a process and import tuneoff there; on a busy one that takes minutes.
 _CONNECT_SECONDS = 300.0
+_KNOCK_SECONDS = 10.0
 #: So long what is known of the nodes counts as new.
 _NODES_SECONDS = 1.0
 
@@ -116,9 +118,10 @@ class RayExecutor:
             raise UsageError("cluster.no_ray", reason=_line(error)) from error
         self._ray = ray
         try:
+            _knock(self.address or "")
             with _same_signals():
                 ray.init(address=self.address or "auto", log_to_driver=False, logging_level="error")
-        except Exception as error:  # Ray's own have no common base here: ConnectionError, RuntimeError, ValueError.
+        except Exception as error:  # Ray's own have no common base here: OSError, RuntimeError, ValueError.
             raise RefusedError("cluster.no_cluster", where=self.address or "auto", reason=_line(error)) from error
         try:
             self._examine()
@@ -248,6 +251,18 @@ def _on_node(order: str, references: Mapping[str, Iterable[Any]]) -> tuple[str, 
     import ray
 
     return carry_out(order, lambda key: (ray.get(reference) for reference in references[key]))
+
+
+def _knock(address: str) -> None:
+    """See that something listens there, where an address names a port: Ray itself goes on trying for minutes.
+
+    Raises:
+        OSError: nothing does.
+    """
+    host, _, port = address.rpartition("/")[2].rpartition(":")
+    if port.isdigit():
+        with socket.create_connection((host.strip("[]"), int(port)), _KNOCK_SECONDS):
+            pass
 
 
 @contextmanager
