@@ -3,12 +3,15 @@
 import json
 import os
 import signal
+from collections.abc import Generator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from tests.support.studies import records, start_tuneoff, tuneoff, write_study
+from tuneoff.run.attempt import _verified
 
 
 def states(folder: Path) -> list[str]:
@@ -56,6 +59,27 @@ def test_the_reload_proof_is_killed_once(tmp_path: Path) -> None:
     record = json.loads(next(iter(records(folder).values())))
     assert record["state"] == "complete"
     assert record["reload"]["same"] is True
+
+
+@pytest.mark.parametrize(("death", "state"), [("run.killed", "lost"), ("run.starved", "complete"), ("run.signal", "complete")])
+def test_a_proof_that_never_ends(death: str, state: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever kills it every time may as well have killed the training; what happens by itself would happen again."""
+    ends = {"state": "lost", "error": {"key": death, "facts": {}}}
+
+    def dies(job: object, verify: bool) -> Any:
+        yield None
+        return dict(ends)
+
+    monkeypatch.setattr("tuneoff.run.attempt._process", dies)
+    proving = _verified(cast("Any", None), {"state": "complete", "phases": {}})
+    result: dict[str, Any] = {}
+
+    def through() -> Generator[Any, None, None]:
+        result.update((yield from proving))
+
+    assert len(list(through())) == 3, "tried again at most twice"
+    assert result["state"] == state
+    assert (result if state == "lost" else result["reload"])["error"]["key"] == death
 
 
 def at_work_below(folder: Path, besides: Path) -> int | None:

@@ -43,10 +43,9 @@ def attempt(job: Job) -> Work:
     """
     with _at_work(job.cache) as beside:
         result = yield from _process(replace(job, ranks=ranks_of(job.trial)), beside)
-    result["workers"], result["devices"] = beside.most, ranks_of(job.trial)
     if result["state"] == "complete" and not job.trial.is_stage:
-        yield from _verified(job, result)
-    return result
+        result = yield from _verified(job, result)
+    return result | {"workers": beside.most, "devices": ranks_of(job.trial)}
 
 
 class _Beside:
@@ -172,17 +171,23 @@ def _how_it_died(child: Child) -> dict[str, Any]:
     return {"key": STARVED if child.starved else "run.killed", "facts": facts}
 
 
-def _verified(job: Job, result: dict[str, Any]) -> Generator[Child, None, None]:
+def _verified(job: Job, result: dict[str, Any]) -> Work:
     """The reload proof: the artefact, loaded in a fresh process, must give the same logits; merged too, where it can be.
 
-    A process that is killed proves nothing, neither way: the trial is trained already, so only the proof is tried again.
+    A process that is killed proves nothing, neither way: the trial is trained already, so only the proof is tried again. One that
+    somebody kills every time makes the attempt a lost one, like a training that was killed; one that the kernel stopped for want of
+    memory, or that crashed, would do so again: the result stands, unproven, with the reason.
     """
     for _ in range(1 + PROOF_RETRIES):
         proof = yield from _process(job, verify=True)
         if proof.pop("state", None) != "lost":
             break
+    else:
+        if proof["error"]["key"] == "run.killed":
+            return {"state": "lost", "error": proof["error"]}
     result["phases"] |= proof.pop("phases", {})
     result["latency"] = proof.pop("latency", None)
     if "error" not in proof:
         proof["same"] = proof["largest_difference"] <= TOLERANCE[result["precision"]]
     result["reload"] = proof
+    return result
