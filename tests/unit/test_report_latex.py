@@ -55,7 +55,7 @@ def test_every_row_has_every_column_and_every_group_is_closed() -> None:
         assert text.count(f"\\{rule}") == 1
     assert r"LoRA (lora\textbar{}a\_b \& c\%)" in text
     assert text.startswith("% ")
-    assert "% \\usepackage{booktabs}" in text
+    assert "% \\usepackage{booktabs,graphicx}" in text
 
 
 def test_what_cannot_be_told_from_the_best_is_bold() -> None:

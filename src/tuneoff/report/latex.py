@@ -44,12 +44,14 @@ def latex_table(material: Material, columns: list[Column[Row]], lang: str) -> st
         lang: of the caption and the names.
     """
     tied = {row.label for row in material.analysis.ties}
-    lines = [f"% {say('report.tex_head', lang)}", r"% \usepackage{booktabs}"]
+    lines = [f"% {say('report.tex_head', lang)}", r"% \usepackage{booktabs,graphicx}"]
     body = [
         r"\begin{table}",
         r"\centering",
         rf"\caption{{{escape(say('report.tex_caption', lang, study=material.spec.study, backbone=material.spec.backbone))}}}",
         r"\label{tab:tuneoff}",
+        # No wider than the text, and otherwise in the size of the text.
+        r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
         rf"\begin{{tabular}}{{l{'r' * len(columns)}}}",
         r"\toprule",
         _line([say("report.method", lang), *(title for title, _ in columns)]),
@@ -58,7 +60,7 @@ def latex_table(material: Material, columns: list[Column[Row]], lang: str) -> st
     for row in material.analysis.rows:
         name, *cells = (material.name(row, lang), *(cell(row) or f.NOTHING for _, cell in columns))
         body.append(_line([name, *cells], bold=row.label in tied))
-    body += [r"\bottomrule", r"\end{tabular}", r"\end{table}"]
+    body += [r"\bottomrule", r"\end{tabular}}", r"\end{table}"]
     if _HANGUL.search("\n".join(body)):
         lines.append(r"% \usepackage{kotex}")
     return "\n".join([*lines, *body]) + "\n"
