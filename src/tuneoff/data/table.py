@@ -69,9 +69,11 @@ class _Delimited(_File):
         self.start = 1
         self.rows = self._rows(self.text(), delimiter)
         try:
-            self.names = next(self.rows)
+            self.names = next(self.rows, None)
         except csv.Error as error:
             raise DataError("data.bad_rows", where=shown, count=1, problems=[self._bad_quote(error)]) from error
+        if self.names is None:
+            raise DataError("data.empty", where=shown)
 
     def _rows(self, text: str, delimiter: str) -> Iterator[list[str]]:
         """Rows that are not blank; ``start`` is the line where the latest begins, for a cell may hold line breaks."""
