@@ -110,7 +110,7 @@ def pretraining_steps(lengths: np.ndarray, kind: str, batch_size: int) -> tuple[
     overhead = PASS_OVERHEAD[kind]
     return tuple(
         tuple(_part(part, lengths) for part in length_parts(rows, lengths, batch_size, overhead))
-        for rows in epoch_order(lengths, batch_size, generator, longest_first=True)
+        for rows in epoch_order(lengths, batch_size, generator, overhead)
     )
 
 

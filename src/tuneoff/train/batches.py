@@ -105,7 +105,7 @@ class FeatureRows:
 AnyRows: TypeAlias = TokenRows | FeatureRows
 
 
-def epoch_order(lengths: np.ndarray, batch_size: int, generator: np.random.Generator, longest_first: bool) -> list[np.ndarray]:
+def epoch_order(lengths: np.ndarray, batch_size: int, generator: np.random.Generator, overhead: int | None = None) -> list[np.ndarray]:
     """Row numbers of each batch of an epoch, at random.
 
     Rows are not grouped by length across batches: length goes with the label in real data, so that batches of one length would
@@ -115,14 +115,21 @@ def epoch_order(lengths: np.ndarray, batch_size: int, generator: np.random.Gener
         lengths: tokens of each row.
         batch_size: rows of a batch; the last one may have fewer.
         generator: of the data order; the same for every method of a seed.
-        longest_first: put the batch with the longest row in front, so that memory fails in the first second.
+        overhead: as :func:`length_parts` takes it. The batch whose largest part has most tokens comes first then and the one with
+            the longest row next, so that memory fails in the first seconds; the same ones however small micro-batches are.
     """
     order = generator.permutation(len(lengths))
     batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
-    if longest_first:
-        worst = max(range(len(batches)), key=lambda i: (int(lengths[batches[i]].max()), len(batches[i]), -i))
-        batches.insert(0, batches.pop(worst))
-    return batches
+    if overhead is None:
+        return batches
+
+    def largest_part(i: int) -> tuple[int, int]:
+        return max(len(part) * int(lengths[part[0]]) for part in length_parts(batches[i], lengths, batch_size, overhead)), -i
+
+    places = range(len(batches))
+    heaviest = max(places, key=largest_part)
+    longest = max(places, key=lambda i: (int(lengths[batches[i]].max()), len(batches[i]), -i))
+    return [batches[i] for i in dict.fromkeys([heaviest, longest, *places])]
 
 
 def length_parts(rows: np.ndarray, lengths: np.ndarray, largest: int, overhead: int) -> list[np.ndarray]:

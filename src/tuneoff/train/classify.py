@@ -73,11 +73,9 @@ class Classification:
     def epoch(self, number: int) -> Iterator[list[Batch]]:
         """Batches in the order that this seed gives every method."""
         generator = np.random.default_rng(seed_for("data order", self.seed, number))
-        for rows in epoch_order(self.train_rows.lengths, self.batch_size, generator, longest_first=number == 0):
-            yield [self._batch(part, rows) for part in self._parts(rows)]
-
-    def _parts(self, rows: np.ndarray) -> list[np.ndarray]:
-        return ranks.parts(rows, self.train_rows.lengths, self.micro_batch, PASS_OVERHEAD[self.device.type])
+        lengths, overhead = self.train_rows.lengths, PASS_OVERHEAD[self.device.type]
+        for rows in epoch_order(lengths, self.batch_size, generator, None if number else overhead):
+            yield [self._batch(part, rows) for part in ranks.parts(rows, lengths, self.micro_batch, overhead)]
 
     def _batch(self, part: np.ndarray, whole: np.ndarray) -> Batch:
         batch = self.train_rows.batch(part) if len(part) else self.train_rows.batch(whole[:1]).uncounted()

@@ -126,15 +126,16 @@ class LanguageModelling:
     def epoch(self, number: int) -> Iterator[list[Batch]]:
         """Batches with fresh hidden words in every pass; they depend on the number alone, not on what ran before."""
         first = number * self.num_batches
+        overhead = PASS_OVERHEAD[self.rows.device.type]
         order: list[np.ndarray] = []
         for place in range(first, first + self.num_batches):
             passes, index = divmod(place, self.batches_of_a_pass)
             if not order or index == 0:
                 generator = np.random.default_rng(seed_for("pretraining order", self.seed, passes))
-                order = epoch_order(self.rows.lengths[self.chosen], self.batch_size, generator, longest_first=passes == 0)
+                order = epoch_order(self.rows.lengths[self.chosen], self.batch_size, generator, None if passes else overhead)
             words = np.random.default_rng(seed_for("hidden words", self.seed, place, *ranks.apart()))
             rows = self.chosen[order[index]]
-            parts = ranks.parts(rows, self.rows.lengths, self.micro_batch, PASS_OVERHEAD[self.rows.device.type])
+            parts = ranks.parts(rows, self.rows.lengths, self.micro_batch, overhead)
             yield [self._hide(self.rows.batch(part), words) if len(part) else self._nothing_hidden(rows[:1]) for part in parts]
 
     def _nothing_hidden(self, rows: np.ndarray) -> Batch:
