@@ -24,8 +24,8 @@ from tuneoff.train import (
     Trapezoid,
     Weights,
     fit,
-    use_fast_dropout,
 )
+from tuneoff.train.attention import use_fast_dropout
 
 EPOCHS = 4
 

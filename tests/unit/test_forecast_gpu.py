@@ -231,7 +231,7 @@ def case(backbone: str, method: str, batch_size: int, length: int) -> Case:
     )
 
 
-def workload(batch_size: int, length: int, kind: str, micro_batch: int | None) -> Workload:
+def workload(batch_size: int, length: int, kind: str, micro_batch: int | None, _: bool) -> Workload:
     lengths = np.full(4 * batch_size, length)
     judged = evaluation_parts(lengths)
     return Workload(steps_of(lengths, kind, batch_size, micro_batch), judged, judged, (), 8000, 3 * len(lengths), False, exact=True)

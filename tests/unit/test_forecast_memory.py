@@ -1,9 +1,11 @@
 """The forecast's peak of live tensors is the real one: every method on every architecture, rehearsed on the meta device and on the CPU."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,6 +14,7 @@ from tests.support.studies import write_study
 from tuneoff import Study
 from tuneoff.backbone import known_backbone, read_facts
 from tuneoff.data import save_prepared
+from tuneoff.forecast.scene import Part
 from tuneoff.forecast.storages import Storages
 from tuneoff.methods import Method, method_class, method_names
 from tuneoff.run.job import Job, Rates
@@ -70,6 +73,22 @@ def test_peak_of_other_batches(architecture: str, method: str, precision: str, v
     what = scene(build(method), tiny_facts(architecture), precision, VARIANTS[variant])
     for forecast, real in zip(peaks(what, "meta"), peaks(what, "cpu"), strict=True):
         assert close(forecast.bytes, real.bytes)
+
+
+LENGTHS = np.array([24, 19, 18, 9, 9, 8, 3, 2])
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("method", ["full", "lora", "adapter", "prefix", "prompt"])
+@pytest.mark.parametrize("architecture", ["bert", "roberta", "electra", "distilbert"])
+def test_peak_of_rows_laid_end_to_end(architecture: str, method: str, precision: str) -> None:
+    facts, built = tiny_facts(architecture), build(method)
+    if reason := built.unsupported(facts):
+        pytest.skip(reason)
+    steps = ((Part.of(LENGTHS, packed=True),), (Part.of(LENGTHS[::-1] // 2 + 1, packed=True),))
+    what = replace(scene(built, facts, precision), steps=steps)
+    for forecast, real in zip(peaks(what, "meta"), peaks(what, "cpu"), strict=True):
+        assert close(forecast.bytes, real.bytes), f"{forecast.bytes} forecast, {real.bytes} real, in {real.phase}"
 
 
 @pytest.mark.parametrize("architecture", ["bert", "modernbert", "llama"])

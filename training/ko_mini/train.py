@@ -24,7 +24,7 @@ from training.ko_mini import corpus, model, tokenizer
 from tuneoff.backbone import pick_device, pick_precision, tokenizer_hash
 from tuneoff.data import tokenise
 from tuneoff.measure import Clock, package_versions
-from tuneoff.train import Checkpoint, Group, LanguageModelling, Point, Progress, TokenRows, Trapezoid, Weights, fit, use_fast_dropout
+from tuneoff.train import Checkpoint, Group, LanguageModelling, Point, Progress, TokenRows, Trapezoid, Weights, fit, train_on_cpu
 
 #: One leg is so many updates; after each the run is validated and saved.
 LEG = 50
@@ -82,9 +82,8 @@ class Run:
         self.precision = pick_precision("auto", self.device)
         self.model = model.untrained(self.tokenizer).to(self.device)
         rows = TokenRows(tokens, None, self.tokenizer.pad_token_id, self.device)
-        self.objective = LanguageModelling(self.model, rows, self.tokenizer, "encoder", ROWS, MASK, 0, HELD_OUT, LEG)
-        if self.device.type == "cpu":
-            use_fast_dropout(self.model, 0)  # For its attention, there is no dropout.
+        packed = self.device.type == "cpu" and train_on_cpu(self.model, 0)
+        self.objective = LanguageModelling(self.model, rows, self.tokenizer, "encoder", ROWS, MASK, 0, HELD_OUT, LEG, packed=packed)
         self.weights = Weights(self.model, [Group(list(self.model.parameters()), LEARNING_RATE)], self.precision, WEIGHT_DECAY)
         self.clock = Clock(torch.cuda.synchronize if self.device.type == "cuda" else None)
         self.settings: dict[str, Any] = {

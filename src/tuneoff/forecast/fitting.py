@@ -56,7 +56,7 @@ class Case:
         facts: of the backbone.
         train: of the study.
         epochs: passes over the training rows.
-        workload: kind of device and micro-batch → the batches.
+        workload: kind of device, micro-batch, and whether activations are recomputed → the batches.
         pretrain: parameters of continued pretraining.
         trust_remote_code: as in the study file.
     """
@@ -65,7 +65,7 @@ class Case:
     facts: BackboneFacts
     train: TrainSpec
     epochs: int
-    workload: Callable[[str, int | None], Workload]
+    workload: Callable[[str, int | None, bool], Workload]
     pretrain: PretrainSpec | None = None
     trust_remote_code: bool = False
     _known: dict[tuple[object, ...], TrialForecast] = field(default_factory=dict)
@@ -78,7 +78,7 @@ class Case:
         key = kin.kind, kin.precision(self.train.precision), kin.capability, micro_batch, checkpointing
         if key not in self._known or (timed and self._known[key].load is None):
             train = self.train.model_copy(update={"micro_batch": micro_batch, "gradient_checkpointing": checkpointing})
-            workload = self.workload(kin.kind, micro_batch)
+            workload = self.workload(kin.kind, micro_batch, checkpointing)
             options = (self.pretrain, self.trust_remote_code, timed)
             self._known[key] = forecast_trial(self.method, self.facts, kin, train, self.epochs, workload, *options)
         found = self._known[key]

@@ -17,7 +17,10 @@ MOST_EPOCHS = 2
 
 
 class StandIn:
-    """In place of tokenised rows: shapes, and on a real device random ids, the last token of all but the first row padding."""
+    """In place of tokenised rows: shapes, and on a real device random ids.
+
+    Rows are as long as their part says, or the last token of all but the first row is padding.
+    """
 
     def __init__(
         self, watch: Watch, parts: Iterable[Part], device: torch.device, vocabulary: int, pairs: bool, targets: bool = True
@@ -25,6 +28,8 @@ class StandIn:
         self.watch, self.parts = watch, list(parts)
         self.device, self.vocabulary, self.pairs = device, vocabulary, pairs
         self.lengths = np.concatenate([np.full(part.rows, part.length, dtype=np.int64) for part in self.parts])
+        self.filled = np.concatenate([part.lengths or [part.length, *[max(1, part.length - 1)] * (part.rows - 1)] for part in self.parts])
+        self.there = np.ones((0, 0), dtype=bool)
         self.targets = np.zeros(len(self.lengths), dtype=np.int64) if targets else None
 
     def __len__(self) -> int:
@@ -40,19 +45,36 @@ class StandIn:
     def batch(self, rows: np.ndarray) -> Batch:
         """A batch of the rows' shape."""
         shape = len(rows), int(self.lengths[rows].max())
+        self.there = np.arange(shape[1]) < self.filled[rows, None]
         self.watch.batch(len(rows))
         if self.device.type == "meta":
             ids = torch.empty(shape, dtype=torch.long, device="meta")
             mask = torch.empty_like(ids)
         else:
             ids = torch.randint(self.vocabulary // 2, self.vocabulary, shape, device=self.device)
-            mask = torch.ones_like(ids)
-            mask[1:, -1] = 0
+            mask = torch.from_numpy(self.there.astype(np.int64)).to(self.device)
         inputs = {"input_ids": ids, "attention_mask": mask}
         if self.pairs:
             inputs["token_type_ids"] = torch.zeros_like(ids)
         targets = None if self.targets is None else torch.zeros(shape[0], dtype=torch.long, device=self.device)
         return Batch(inputs, targets, rows)
+
+
+class GivenMasks:
+    """Reads masks that have no numbers: of the batch that a stand-in made last, with virtual tokens in front.
+
+    Args:
+        rows: the stand-in; set before a forward pass.
+    """
+
+    def __init__(self) -> None:
+        self.rows: StandIn | None = None
+
+    def __call__(self, mask: torch.Tensor, length: int) -> np.ndarray:
+        """See :data:`~tuneoff.train.packed.ReadMask`."""
+        assert self.rows is not None
+        there = self.rows.there
+        return np.pad(there, ((0, 0), (length - there.shape[1], 0)), constant_values=True)
 
 
 class _Judged:

@@ -18,13 +18,14 @@ from torch.optim import adam
 from tuneoff.forecast.autocast import HalfAccelerator
 from tuneoff.forecast.build import META, classifier, language_model
 from tuneoff.forecast.four_bit import state_tensors
-from tuneoff.forecast.objectives import MOST_EPOCHS, RehearsedClassification, RehearsedLanguageModelling, StandIn, by_step
+from tuneoff.forecast.objectives import MOST_EPOCHS, GivenMasks, RehearsedClassification, RehearsedLanguageModelling, StandIn, by_step
 from tuneoff.forecast.scene import Scene
 from tuneoff.forecast.watch import Watch, WatchedWeights
 from tuneoff.measure import Clock
 from tuneoff.methods import Adapted
-from tuneoff.train import FeatureRows, Group, Schedule, cast_for_compute, extract, fit, predict, use_fast_dropout, used_rows_only
+from tuneoff.train import FeatureRows, Group, Schedule, cast_for_compute, extract, fit, predict, train_on_cpu, used_rows_only
 from tuneoff.train.dropout import MaskSource
+from tuneoff.train.packed import read_mask
 from tuneoff.train.weights import make_accelerator
 
 
@@ -101,10 +102,11 @@ def _tokens(scene: Scene, device: torch.device, watch: Watch) -> None:
     watch.there("weights", _everything(model))
     vocabulary = scene.facts.config.vocab_size
     with watch.active(), used_rows_only(model, set(adapted.trainable), np.arange(scene.used_rows), scene.train.weight_decay):
-        _fast_dropout(scene, model, device)
+        masks = GivenMasks()
+        _on_cpu(scene, model, device, masks)
         watch.mark("start")
         weights = WatchedWeights(watch, model, _groups(adapted), scene.precision, scene.train.weight_decay, _accelerator(scene, device))
-        train = StandIn(watch, (part for step in scene.steps for part in step), device, scene.used_rows, scene.pairs)
+        train = masks.rows = StandIn(watch, (part for step in scene.steps for part in step), device, scene.used_rows, scene.pairs)
         evaluation = StandIn(watch, [scene.evaluation], device, vocabulary, scene.pairs)
         objective = RehearsedClassification(watch, scene, model, train, by_step(scene.steps, train), evaluation)
         fit(
@@ -123,9 +125,10 @@ def _tokens(scene: Scene, device: torch.device, watch: Watch) -> None:
         watch.mark("end")
 
 
-def _fast_dropout(scene: Scene, model: nn.Module, device: torch.device) -> None:
+def _on_cpu(scene: Scene, model: nn.Module, device: torch.device, masks: GivenMasks) -> None:
     if scene.target.kind == "cpu" and not scene.train.gradient_checkpointing:
-        use_fast_dropout(model, 0, EmptyMasks if device.type == "meta" else MaskSource)
+        without_numbers = device.type == "meta"
+        train_on_cpu(model, 0, EmptyMasks if without_numbers else MaskSource, masks if without_numbers else read_mask)
 
 
 class EmptyMasks(MaskSource):
@@ -168,9 +171,11 @@ def _pretraining(scene: Scene, device: torch.device, watch: Watch) -> None:
     watch.there("weights", _everything(model))
     vocabulary = scene.facts.config.vocab_size
     with watch.active():
-        _fast_dropout(scene, model, device)
+        masks = GivenMasks()
+        _on_cpu(scene, model, device, masks)
         watch.mark("start")
-        train = StandIn(watch, (part for step in scene.steps for part in step), device, vocabulary, scene.pairs, targets=False)
+        parts = (part for step in scene.steps for part in step)
+        train = masks.rows = StandIn(watch, parts, device, vocabulary, scene.pairs, targets=False)
         evaluation = StandIn(watch, [scene.evaluation], device, vocabulary, scene.pairs, targets=False)
         objective = RehearsedLanguageModelling(watch, scene, model, train, evaluation)
         model.eval()

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from tuneoff.backbone import BackboneFacts, Format
@@ -10,17 +11,29 @@ from tuneoff.methods import Method
 from tuneoff.spec import PretrainSpec, TrainSpec
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Part:
-    """A batch, or a part of one: rows padded to a length."""
+    """A batch, or a part of one.
+
+    Attributes:
+        rows: how many.
+        length: of the padded rows.
+        lengths: of each row, where the model lays rows end to end (:mod:`tuneoff.train.packed`); empty where it pads them.
+    """
 
     rows: int
     length: int
+    lengths: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, lengths: np.ndarray, packed: bool = False) -> "Part":
+        """Rows of these lengths."""
+        return cls(len(lengths), int(lengths.max()), tuple(map(int, lengths)) if packed else ())
 
     @property
     def tokens(self) -> int:
-        """Padded tokens."""
-        return self.rows * self.length
+        """How many are computed."""
+        return sum(self.lengths) or self.rows * self.length
 
 
 @dataclass(frozen=True)

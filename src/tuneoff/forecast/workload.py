@@ -11,7 +11,7 @@ import torch
 from tuneoff.forecast.scene import Part
 from tuneoff.seeds import seed_for
 from tuneoff.train import Classification
-from tuneoff.train.batches import PASS_OVERHEAD, Batch, epoch_order, evaluation_batches, length_parts
+from tuneoff.train.batches import Batch, Passes, epoch_order, evaluation_batches, length_parts
 
 #: Characters of a token, where there is no tokenizer to ask: of Hangul, and of other scripts. Measured on this project's samples
 #: with KLUE's and BERT's vocabularies; a tokenizer made for another language needs more.
@@ -55,7 +55,10 @@ class Workload:
     def typical(self) -> Part:
         """A part of mean size: its time, times the number of parts, is that of an epoch."""
         rows, tokens = sum(part.rows for part in self.parts), sum(part.tokens for part in self.parts)
-        return Part(max(1, round(rows / len(self.parts))), max(1, round(tokens / rows)))
+        mean = Part(max(1, round(rows / len(self.parts))), max(1, round(tokens / rows)))
+        # Of rows that are laid end to end, one of as many rows has the lengths that there are.
+        near = [part for part in self.parts if part.lengths and part.rows == mean.rows]
+        return min(near, key=lambda part: abs(part.tokens - mean.tokens)) if near else mean
 
     @property
     def heaviest(self) -> tuple[Part, ...]:
@@ -89,7 +92,9 @@ class _Lengths:
         return Batch({}, None, rows)
 
 
-def steps_of(lengths: np.ndarray, kind: str, batch_size: int, micro_batch: int | None) -> tuple[tuple[Part, ...], ...]:
+def steps_of(
+    lengths: np.ndarray, kind: str, batch_size: int, micro_batch: int | None, packed: bool = False
+) -> tuple[tuple[Part, ...], ...]:
     """Parts of each update of the first epoch of seed 0.
 
     Args:
@@ -97,30 +102,27 @@ def steps_of(lengths: np.ndarray, kind: str, batch_size: int, micro_batch: int |
         kind: of the device: how much another pass costs there decides where a batch is cut.
         batch_size: rows of an update.
         micro_batch: rows of a part at most.
+        packed: the model lays rows end to end.
     """
     rows: Any = _Lengths(lengths, kind)
     model = torch.nn.Module()
-    objective = Classification(model, rows, rows, [], batch_size, micro_batch, 0)
-    return tuple(tuple(_part(batch.rows, lengths) for batch in parts) for parts in objective.epoch(0))
+    objective = Classification(model, rows, rows, [], batch_size, micro_batch, 0, packed)
+    return tuple(tuple(Part.of(lengths[batch.rows], packed) for batch in parts) for parts in objective.epoch(0))
 
 
-def pretraining_steps(lengths: np.ndarray, kind: str, batch_size: int) -> tuple[tuple[Part, ...], ...]:
+def pretraining_steps(lengths: np.ndarray, kind: str, batch_size: int, packed: bool = False) -> tuple[tuple[Part, ...], ...]:
     """The same of continued pretraining."""
     generator = np.random.default_rng(seed_for("pretraining order", 0, 0))
-    overhead = PASS_OVERHEAD[kind]
+    passes = Passes.on(kind, packed)
     return tuple(
-        tuple(_part(part, lengths) for part in length_parts(rows, lengths, batch_size, overhead))
-        for rows in epoch_order(lengths, batch_size, generator, overhead)
+        tuple(Part.of(lengths[part], packed) for part in length_parts(rows, lengths, batch_size, passes.overhead))
+        for rows in epoch_order(lengths, batch_size, generator, passes)
     )
 
 
 def evaluation_parts(lengths: np.ndarray) -> tuple[Part, ...]:
     """Batches of a pass without gradients."""
-    return tuple(_part(rows, lengths) for rows in evaluation_batches(lengths))
-
-
-def _part(rows: np.ndarray, lengths: np.ndarray) -> Part:
-    return Part(len(rows), int(lengths[rows].max()))
+    return tuple(Part.of(lengths[rows]) for rows in evaluation_batches(lengths))
 
 
 def estimated_lengths(texts: Sequence[tuple[str, ...]], max_length: int) -> np.ndarray:

@@ -24,6 +24,7 @@ from tuneoff.forecast.workload import estimated_lengths, evaluation_parts, pretr
 from tuneoff.methods import Method
 from tuneoff.run.planner import Plan
 from tuneoff.run.processes import context
+from tuneoff.train import packs
 from tuneoff.train.pretrain import HELD_OUT
 
 T = TypeVar("T")
@@ -203,16 +204,18 @@ def cases_of(plan: Plan, rows: Rows) -> dict[str, Case]:
         if planned.unsupported or not isinstance(method, Method) or method.facts.needs_weights:
             continue
         epochs = planned.trials[0].config["epochs"]
-        workload = partial(_workload, rows, spec.train.batch_size, method.facts.frozen_backbone)
+        workload = partial(_workload, rows, spec.train.batch_size, method.facts.frozen_backbone, facts.model_type)
         cases[planned.label] = Case(method, facts, spec.train, epochs, workload, None, spec.trust_remote_code)
     stage = next((stage for stage in plan.stages if stage.stage == "pretrain"), None)
     if stage is not None and stage.pretrain is not None:
-        workload = partial(_corpus_workload, rows, stage.pretrain.batch_size)
+        workload = partial(_corpus_workload, rows, stage.pretrain.batch_size, facts.model_type)
         cases[PRETRAINING] = Case(None, facts, spec.train, stage.pretrain.epochs, workload, stage.pretrain, spec.trust_remote_code)
     return cases
 
 
-def _workload(rows: Rows, batch_size: int, frozen: bool, kind: str, micro_batch: int | None) -> Workload:
+def _workload(
+    rows: Rows, batch_size: int, frozen: bool, model_type: str, kind: str, micro_batch: int | None, checkpointing: bool
+) -> Workload:
     train = rows.sizes("train")
     validation, test = (evaluation_parts(rows.sizes(name)) for name in ("validation", "test"))
     if frozen:
@@ -220,16 +223,16 @@ def _workload(rows: Rows, batch_size: int, frozen: bool, kind: str, micro_batch:
         steps: tuple[tuple[Part, ...], ...] = tuple((Part(size, 1),) for size in [batch_size] * full + [rest] * (rest > 0))
         reading = evaluation_parts(train)
     else:
-        steps, reading = steps_of(train, kind, batch_size, micro_batch), ()
+        steps, reading = steps_of(train, kind, batch_size, micro_batch, packs(model_type, kind, checkpointing)), ()
     stored = sum(len(rows.lengths[name]) for name in SPLITS)
     return Workload(steps, validation, (*validation, *test), reading, rows.used, stored, rows.pairs, rows.exact, rows.filled("train"))
 
 
-def _corpus_workload(rows: Rows, batch_size: int, kind: str, micro_batch: int | None) -> Workload:
+def _corpus_workload(rows: Rows, batch_size: int, model_type: str, kind: str, micro_batch: int | None, _: bool) -> Workload:
     lengths = rows.sizes(CORPUS)
     held = max(1, round(HELD_OUT * len(lengths)))
     judged = evaluation_parts(lengths[:held])
-    steps = pretraining_steps(lengths[held:], kind, batch_size)
+    steps = pretraining_steps(lengths[held:], kind, batch_size, packs(model_type, kind))
     return Workload(steps, judged, judged, (), rows.used, len(lengths), rows.pairs, rows.exact, rows.filled(CORPUS))
 
 

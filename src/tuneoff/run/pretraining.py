@@ -21,8 +21,8 @@ from tuneoff.train import (
     fit,
     load_language_model,
     ranks,
+    train_on_cpu,
     trained_backbone,
-    use_fast_dropout,
 )
 
 
@@ -44,14 +44,13 @@ def _pretrain(bench: Bench) -> dict[str, Any]:
     with clock.phase("tokenise"):
         texts = [(text,) for text in bench.splits.corpus]
         tokens = tokenise(texts, tokenizer, tokenizer_hash(tokenizer), trial.pretrain.max_length, job.cache, split_long=True)
-    if bench.device.type == "cpu":
-        use_fast_dropout(model, seed_for("dropout", trial.seed, *ranks.apart()))
+    packed = bench.device.type == "cpu" and train_on_cpu(model, seed_for("dropout", trial.seed, *ranks.apart()))
     torch.manual_seed(seed_for("dropout", trial.seed, *ranks.apart()))
     bench.meter.reset()
     bench.energy.start()
     rows = TokenRows(tokens, None, tokenizer.pad_token_id, bench.device)
     size, mask = trial.pretrain.batch_size, trial.pretrain.mask
-    objective = LanguageModelling(model, rows, tokenizer, facts.kind, size, mask, trial.seed, micro_batch=bench.micro_batch)
+    objective = LanguageModelling(model, rows, tokenizer, facts.kind, size, mask, trial.seed, micro_batch=bench.micro_batch, packed=packed)
     with clock.phase("validate"):
         model.eval()
         before = objective.validate()["loss"]

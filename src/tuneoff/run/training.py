@@ -38,7 +38,7 @@ from tuneoff.train import (
     ranks,
     save_features,
     shard,
-    use_fast_dropout,
+    train_on_cpu,
     used_rows_only,
 )
 
@@ -98,9 +98,8 @@ def _on_tokens(setting: Setting, rates: Rates, schedule: Schedule) -> Iterator[T
     torch.manual_seed(dropout_seed)
     embedding = nullcontext() if sharded else used_rows_only(*_embedding(adapted, train_rows, trial))
     with embedding:
-        # Recomputation must see the same masks, which only torch's own generator replays.
-        if bench.device.type == "cpu" and not trial.train.gradient_checkpointing:
-            use_fast_dropout(adapted.model, dropout_seed)
+        fast = bench.device.type == "cpu" and not trial.train.gradient_checkpointing
+        packed = fast and train_on_cpu(adapted.model, dropout_seed)
         meter.reset()
         bench.energy.start()
         if sharded:
@@ -111,7 +110,7 @@ def _on_tokens(setting: Setting, rates: Rates, schedule: Schedule) -> Iterator[T
             outcome = fit(
                 adapted.model,
                 weights,
-                _objective(bench, adapted.model, train_rows, setting.rows("validation")),
+                _objective(bench, adapted.model, train_rows, setting.rows("validation"), packed),
                 schedule,
                 bench.clock,
                 trial.train.select,
@@ -162,9 +161,9 @@ def _on_features(setting: Setting, rates: Rates, schedule: Schedule) -> Iterator
     yield replace(model, peak=model.at_least(peak))
 
 
-def _objective(bench: Bench, model: Any, train: AnyRows, validation: AnyRows) -> Classification:
+def _objective(bench: Bench, model: Any, train: AnyRows, validation: AnyRows, packed: bool = False) -> Classification:
     trial = bench.job.trial
-    return Classification(model, train, validation, bench.splits.labels, trial.train.batch_size, bench.micro_batch, trial.seed)
+    return Classification(model, train, validation, bench.splits.labels, trial.train.batch_size, bench.micro_batch, trial.seed, packed)
 
 
 def _weights(adapted: Adapted, trial: TrialSpec, rates: Rates, precision: Any, base_start: float, sharded: bool = False) -> Weights:

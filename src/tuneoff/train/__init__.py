@@ -1,13 +1,14 @@
 """Model and tokens → trained model and curve. Knows no method by name."""
 
 from tuneoff.train import ranks
-from tuneoff.train.attention import use_fast_dropout
 from tuneoff.train.batches import AnyRows, FeatureRows, TokenRows
 from tuneoff.train.checkpoint import Checkpoint
 from tuneoff.train.classify import Classification, forward, predict
 from tuneoff.train.collapse import DIVERGED, collapse
 from tuneoff.train.features import FeatureCost, extract, load_features, save_features
 from tuneoff.train.loop import Outcome, Point, Progress, fit
+from tuneoff.train.on_cpu import train_on_cpu
+from tuneoff.train.packed import packs
 from tuneoff.train.pretrain import LanguageModelling, load_language_model, trained_backbone
 from tuneoff.train.room import ROOM, give_back
 from tuneoff.train.rows import set_aside, used_rows_only
@@ -41,12 +42,13 @@ __all__ = [
     "give_back",
     "load_features",
     "load_language_model",
+    "packs",
     "predict",
     "ranks",
     "save_features",
     "set_aside",
     "shard",
+    "train_on_cpu",
     "trained_backbone",
-    "use_fast_dropout",
     "used_rows_only",
 ]

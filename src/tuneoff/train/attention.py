@@ -14,6 +14,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from tuneoff.train.dropout import FastDropout, MaskSource, dropout
+from tuneoff.train.packed import Group, Layout
 
 NAME = "tuneoff_cpu"
 #: Rows up to so many positions do without the fused attention even where there is no dropout.
@@ -56,6 +57,16 @@ def cpu_attention(
     return torch.matmul(weights_BHLP, value).transpose(1, 2).contiguous()
 
 
+def _behind_past(
+    past: tuple[torch.Tensor, torch.Tensor], group: Group, key: torch.Tensor, value: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+    """A group's keys and values behind those that stand in front of its rows, and where they may be read."""
+    in_front = [each.index_select(0, group.rows).to(key.dtype) for each in past]
+    key, value = (torch.cat(pair, 2) for pair in zip(in_front, (key, value), strict=True))
+    mask = None if group.mask is None else nn.functional.pad(group.mask, (in_front[0].shape[2], 0), value=True)
+    return key, value, mask
+
+
 def use_fast_dropout(model: nn.Module, seed: int, masks: type[MaskSource] = MaskSource) -> MaskSource:
     """Replace the dropout modules of a model on a CPU, and its attention where transformers lets it be chosen.
 
@@ -67,7 +78,7 @@ def use_fast_dropout(model: nn.Module, seed: int, masks: type[MaskSource] = Mask
         if type(module) is nn.Dropout and name:
             model.set_submodule(name, FastDropout(module.p, source))
 
-    def attend(
+    def padded(
         module: nn.Module,
         query: torch.Tensor,
         key: torch.Tensor,
@@ -76,7 +87,7 @@ def use_fast_dropout(model: nn.Module, seed: int, masks: type[MaskSource] = Mask
         dropout: float = 0.0,
         scaling: float | None = None,
         **more: Any,
-    ) -> tuple[torch.Tensor, None]:
+    ) -> torch.Tensor:
         grouped = key.shape[1] != query.shape[1] or getattr(module, "num_key_value_groups", 1) > 1
         causal = more.get("is_causal") or (attention_mask is None and getattr(module, "is_causal", False))
         if (
@@ -86,9 +97,30 @@ def use_fast_dropout(model: nn.Module, seed: int, masks: type[MaskSource] = Mask
             or causal
             or (attention_mask is not None and attention_mask.dtype != torch.bool)
         ):
+            out: torch.Tensor
             out, _ = sdpa_attention_forward(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **more)
-            return out, None
-        return cpu_attention(module, query, key, value, attention_mask, dropout, source, scaling), None
+            return out
+        return cpu_attention(module, query, key, value, attention_mask, dropout, source, scaling)
+
+    def attend(
+        module: nn.Module,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        attention_mask: torch.Tensor | Layout | None,
+        dropout: float = 0.0,
+        scaling: float | None = None,
+        **more: Any,
+    ) -> tuple[torch.Tensor, None]:
+        if not isinstance(attention_mask, Layout):
+            return padded(module, query, key, value, attention_mask, dropout, scaling, **more), None
+        layout, parts = attention_mask, []
+        for group, q, k, v in zip(layout.groups, *map(layout.apart, (query, key, value)), strict=True):
+            mask = group.mask
+            if layout.past is not None:
+                k, v, mask = _behind_past(layout.past[module.layer_idx], group, k, v)
+            parts.append(padded(module, q, k, v, mask, dropout, scaling, **more))
+        return layout.together(parts), None
 
     AttentionInterface.register(NAME, attend)
     AttentionMaskInterface.register(NAME, sdpa_mask)

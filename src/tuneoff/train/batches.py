@@ -12,12 +12,36 @@ from tuneoff.data import Tokens
 #: One more forward and backward pass costs about as much as so many padded tokens: kernels too small to fill the device.
 PASS_OVERHEAD = {"cpu": 200, "cuda": 8192}
 MOST_CUTS = 8
+#: Another pass is never worth it.
+UNCUT = 1 << 40
 #: The target that the loss passes over.
 IGNORED = -100
 #: Padded lengths are multiples of this, or the longest row's.
 LENGTH_STEP = 4
 #: Evaluation batches are bounded by padded tokens and rows.
 EVALUATION_TOKENS, EVALUATION_ROWS = 4096, 256
+
+
+@dataclass(frozen=True)
+class Passes:
+    """What forward and backward passes cost, by which a batch is cut into parts.
+
+    Attributes:
+        overhead: of one more pass, in padded tokens.
+        packed: the model lays rows end to end (:mod:`tuneoff.train.packed`): padding costs nothing, so batches stay whole.
+    """
+
+    overhead: int
+    packed: bool = False
+
+    @classmethod
+    def on(cls, device: str, packed: bool = False) -> "Passes":
+        """On this type of device."""
+        return cls(UNCUT if packed else PASS_OVERHEAD[device], packed)
+
+    def tokens(self, sizes: np.ndarray) -> int:
+        """Tokens that are computed for rows of these lengths, longest first."""
+        return int(sizes.sum()) if self.packed else len(sizes) * int(sizes[0])
 
 
 @dataclass
@@ -105,7 +129,7 @@ class FeatureRows:
 AnyRows: TypeAlias = TokenRows | FeatureRows
 
 
-def epoch_order(lengths: np.ndarray, batch_size: int, generator: np.random.Generator, overhead: int | None = None) -> list[np.ndarray]:
+def epoch_order(lengths: np.ndarray, batch_size: int, generator: np.random.Generator, passes: Passes | None = None) -> list[np.ndarray]:
     """Row numbers of each batch of an epoch, at random.
 
     Rows are not grouped by length across batches: length goes with the label in real data, so that batches of one length would
@@ -115,16 +139,16 @@ def epoch_order(lengths: np.ndarray, batch_size: int, generator: np.random.Gener
         lengths: tokens of each row.
         batch_size: rows of a batch; the last one may have fewer.
         generator: of the data order; the same for every method of a seed.
-        overhead: as :func:`length_parts` takes it. The batch whose largest part has most tokens comes first then and the one with
-            the longest row next, so that memory fails in the first seconds; the same ones however small micro-batches are.
+        passes: of the device. The batch whose largest part has most tokens comes first then and the one with the longest row next,
+            so that memory fails in the first seconds; the same ones however small micro-batches are.
     """
     order = generator.permutation(len(lengths))
     batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
-    if overhead is None:
+    if passes is None:
         return batches
 
     def largest_part(i: int) -> tuple[int, int]:
-        return max(len(part) * int(lengths[part[0]]) for part in length_parts(batches[i], lengths, batch_size, overhead)), -i
+        return max(passes.tokens(lengths[part]) for part in length_parts(batches[i], lengths, batch_size, passes.overhead)), -i
 
     places = range(len(batches))
     heaviest = max(places, key=largest_part)

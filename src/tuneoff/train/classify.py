@@ -13,7 +13,7 @@ from tuneoff.faults import fault
 from tuneoff.measure import score
 from tuneoff.seeds import seed_for
 from tuneoff.train import ranks
-from tuneoff.train.batches import PASS_OVERHEAD, AnyRows, Batch, epoch_order, evaluation_batches
+from tuneoff.train.batches import AnyRows, Batch, Passes, epoch_order, evaluation_batches
 from tuneoff.train.room import ROOM
 
 
@@ -58,24 +58,39 @@ class Classification:
         labels: class names, in the order of the logits.
         batch_size: rows of an update.
         micro_batch: rows of one forward pass; the update is the same.
-        seed: number of the seed; the data order follows from it alone.
+        seed: number of the seed; the data order follows from it, and which batches come first from how they are cut.
+        packed: the model lays rows end to end.
     """
 
     def __init__(
-        self, model: nn.Module, train: AnyRows, validation: AnyRows, labels: list[str], batch_size: int, micro_batch: int | None, seed: int
+        self,
+        model: nn.Module,
+        train: AnyRows,
+        validation: AnyRows,
+        labels: list[str],
+        batch_size: int,
+        micro_batch: int | None,
+        seed: int,
+        packed: bool = False,
     ) -> None:
         self.model, self.train_rows, self.validation, self.labels = model, train, validation, labels
         self.batch_size, self.micro_batch = batch_size, micro_batch or batch_size
         self.seed = seed
         self.device = train.device
+        self.packed = packed
         self.num_batches = -(-len(train) // batch_size)
+
+    @property
+    def passes(self) -> Passes:
+        """What one more pass costs here."""
+        return Passes.on(self.device.type, self.packed)
 
     def epoch(self, number: int) -> Iterator[list[Batch]]:
         """Batches in the order that this seed gives every method."""
         generator = np.random.default_rng(seed_for("data order", self.seed, number))
-        lengths, overhead = self.train_rows.lengths, PASS_OVERHEAD[self.device.type]
-        for rows in epoch_order(lengths, self.batch_size, generator, None if number else overhead):
-            yield [self._batch(part, rows) for part in ranks.parts(rows, lengths, self.micro_batch, overhead)]
+        lengths = self.train_rows.lengths
+        for rows in epoch_order(lengths, self.batch_size, generator, None if number else self.passes):
+            yield [self._batch(part, rows) for part in ranks.parts(rows, lengths, self.micro_batch, self.passes.overhead)]
 
     def _batch(self, part: np.ndarray, whole: np.ndarray) -> Batch:
         batch = self.train_rows.batch(part) if len(part) else self.train_rows.batch(whole[:1]).uncounted()

@@ -15,7 +15,7 @@ from tuneoff.errors import MethodError
 from tuneoff.faults import fault
 from tuneoff.seeds import seed_for
 from tuneoff.train import ranks
-from tuneoff.train.batches import IGNORED, PASS_OVERHEAD, Batch, TokenRows, epoch_order, evaluation_batches
+from tuneoff.train.batches import IGNORED, Batch, Passes, TokenRows, epoch_order, evaluation_batches
 from tuneoff.train.room import ROOM
 from tuneoff.train.weights import Group
 
@@ -93,6 +93,7 @@ class LanguageModelling:
         leg: batches of an "epoch", where a pass over a large corpus is too long a time without validation and checkpoint; by
             default the whole pass. Legs follow one another through the corpus, pass after pass.
         micro_batch: rows of one forward pass at most; by default the batch.
+        packed: the model lays rows end to end.
     """
 
     def __init__(
@@ -107,12 +108,14 @@ class LanguageModelling:
         held_out: float = HELD_OUT,
         leg: int | None = None,
         micro_batch: int | None = None,
+        packed: bool = False,
     ) -> None:
         if kind == "encoder" and tokenizer.mask_token_id is None:
             raise MethodError("method.no_mask_token", where="pretrain")
         self.model, self.rows, self.kind, self.batch_size, self.mask, self.seed = model, rows, kind, batch_size, mask, seed
         self.mask_id = tokenizer.mask_token_id
         self.micro_batch = min(micro_batch or batch_size, batch_size)
+        self.packed = packed
         self.special = np.array(sorted(tokenizer.all_special_ids))
         self.vocabulary = len(tokenizer)
         order = np.random.default_rng(seed_for("held out")).permutation(len(rows))
@@ -123,19 +126,23 @@ class LanguageModelling:
         self._positions: torch.Tensor | None = None
         model.base_model.register_forward_hook(self._keep_positions)
 
+    @property
+    def passes(self) -> Passes:
+        """What one more pass costs here."""
+        return Passes.on(self.rows.device.type, self.packed)
+
     def epoch(self, number: int) -> Iterator[list[Batch]]:
         """Batches with fresh hidden words in every pass; they depend on the number alone, not on what ran before."""
         first = number * self.num_batches
-        overhead = PASS_OVERHEAD[self.rows.device.type]
         order: list[np.ndarray] = []
         for place in range(first, first + self.num_batches):
             passes, index = divmod(place, self.batches_of_a_pass)
             if not order or index == 0:
                 generator = np.random.default_rng(seed_for("pretraining order", self.seed, passes))
-                order = epoch_order(self.rows.lengths[self.chosen], self.batch_size, generator, None if passes else overhead)
+                order = epoch_order(self.rows.lengths[self.chosen], self.batch_size, generator, None if passes else self.passes)
             words = np.random.default_rng(seed_for("hidden words", self.seed, place, *ranks.apart()))
             rows = self.chosen[order[index]]
-            parts = ranks.parts(rows, self.rows.lengths, self.micro_batch, overhead)
+            parts = ranks.parts(rows, self.rows.lengths, self.micro_batch, self.passes.overhead)
             yield [self._hide(self.rows.batch(part), words) if len(part) else self._nothing_hidden(rows[:1]) for part in parts]
 
     def _nothing_hidden(self, rows: np.ndarray) -> Batch:

@@ -1,0 +1,243 @@
+"""Rows laid end to end through an encoder, without padding.
+
+Rows of a batch differ in length; padded to the longest, half of the products are of padding. Everything in an encoder but
+attention treats each token by itself, so there the tokens of all rows stand in one long row, and only attention sees them as rows
+again, in groups of similar length (Zhai et al. 2023, ByteTransformer, arXiv:2210.03052, do the same on GPUs). The losses and
+gradients are those of padded rows, up to rounding.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import EncoderDecoderCache, PreTrainedModel
+
+from tuneoff.train.batches import length_parts
+
+#: Architecture → the module between embeddings and head. Outside of attention it treats tokens one by one.
+ENCODERS = {
+    "bert": "encoder",
+    "camembert": "encoder",
+    "distilbert": "transformer",
+    "electra": "encoder",
+    "roberta": "encoder",
+    "xlm-roberta": "encoder",
+}
+#: Tokens of all rows are filled up to a multiple of this: kernels are prepared once a shape, and few shapes are met again.
+TOKENS_STEP = 32
+#: One more group costs attention about as much as so many padded tokens.
+GROUP_OVERHEAD = 200
+
+#: Mask as attention takes it ([rows, 1, queries, keys], true where a key may be read) and length of the rows → [rows, length],
+#: true where there is a token.
+ReadMask = Callable[[torch.Tensor, int], np.ndarray]
+
+
+def packs(model_type: str, device: str, gradient_checkpointing: bool = False) -> bool:
+    """Whether :func:`pack_rows` serves here. It needs the attention of a CPU, which recomputation does without."""
+    return device == "cpu" and model_type in ENCODERS and not gradient_checkpointing
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows of similar length, padded to the longest of them for attention.
+
+    Attributes:
+        rows: their numbers in the batch.
+        longest: tokens of the longest.
+        tokens: [rows · longest] where each place's token stands in the long row; padding has the spare token.
+        places: [tokens of these rows] where each token stands in the padded group.
+        mask: [rows, 1, 1, longest], true where there is a token; ``None`` where there is no padding.
+    """
+
+    rows: torch.Tensor
+    longest: int
+    tokens: torch.Tensor
+    places: torch.Tensor
+    mask: torch.Tensor | None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the tokens of a batch stand in one long row; behind them at least one spare token, which nobody reads.
+
+    Attributes:
+        rows: of the batch.
+        length: of its padded rows.
+        groups: for attention, one after the other in the long row.
+        tokens: [rows · length] → place in the long row; padding → a spare token.
+        places: [length of the long row] → place in the padded batch; spare tokens → a place of padding.
+        past: keys and values in front of every layer's own, by layer, each [rows, heads, positions, width].
+    """
+
+    rows: int
+    length: int
+    groups: tuple[Group, ...]
+    tokens: torch.Tensor
+    places: torch.Tensor
+    past: Any = None
+
+    @classmethod
+    def of(cls, there: np.ndarray, device: torch.device, past: Any = None) -> "Layout":
+        """Lay these rows end to end.
+
+        Args:
+            there: [rows, length], true where there is a token; false somewhere.
+            device: of the indices.
+            past: see the class.
+        """
+        rows, length = there.shape
+        lengths = there.sum(1)
+        padding = int(np.flatnonzero(~there.reshape(-1))[0])
+        count = int(lengths.sum())
+        places = np.full(-(-(count + 1) // TOKENS_STEP) * TOKENS_STEP, padding)
+        tokens = np.full(rows * length, count)
+        groups: list[Group] = []
+        start = 0
+
+        def index(array: np.ndarray) -> torch.Tensor:
+            return torch.from_numpy(array).to(device)
+
+        for chosen in length_parts(np.arange(rows), lengths, rows, GROUP_OVERHEAD):
+            longest, size = int(lengths[chosen].max()), int(lengths[chosen].sum())
+            filled = np.arange(longest) < lengths[chosen, None]
+            inside = np.full(filled.shape, count)
+            inside[filled] = np.arange(start, start + size)
+            own = np.flatnonzero(there[chosen].reshape(-1))
+            places[start : start + size] = chosen[own // length] * length + own % length
+            tokens[places[start : start + size]] = np.arange(start, start + size)
+            mask = None if filled.all() else index(filled[:, None, None, :])
+            groups.append(Group(index(chosen), longest, index(inside.reshape(-1)), index(np.flatnonzero(filled)), mask))
+            start += size
+        return cls(rows, length, tuple(groups), index(tokens), index(places), past)
+
+    def pack(self, hidden_BLD: torch.Tensor) -> torch.Tensor:
+        """[rows, length, width] → [1, length of the long row, width]."""
+        moved: torch.Tensor = _Move.apply(hidden_BLD.flatten(0, 1), self.places, self.tokens)  # type: ignore[no-untyped-call]
+        return moved.unsqueeze(0)
+
+    def unpack(self, hidden_1ND: torch.Tensor) -> torch.Tensor:
+        """[1, length of the long row, width] → [rows, length, width]; nobody may read what stands in padding."""
+        moved: torch.Tensor = _Move.apply(hidden_1ND[0], self.tokens, self.places)  # type: ignore[no-untyped-call]
+        return moved.view(self.rows, self.length, -1)
+
+    def apart(self, projected_1HNW: torch.Tensor) -> list[torch.Tensor]:
+        """[1, heads, length of the long row, width] → for each group [rows, heads, longest, width]."""
+        heads, _, width = projected_1HNW.shape[1:]
+        parts = _Apart.apply(projected_1HNW[0].transpose(0, 1).flatten(1), self)  # type: ignore[no-untyped-call]
+        groups = zip(parts, self.groups, strict=True)
+        return [part.view(len(group.rows), group.longest, heads, width).transpose(1, 2) for part, group in groups]
+
+    def together(self, parts_GLHW: list[torch.Tensor]) -> torch.Tensor:
+        """For each group [rows, longest, heads, width] → [1, length of the long row, heads, width]."""
+        heads, width = parts_GLHW[0].shape[2:]
+        joined: torch.Tensor = _Together.apply(self, *(part.flatten(2).flatten(0, 1) for part in parts_GLHW))  # type: ignore[no-untyped-call]
+        return joined.view(1, -1, heads, width)
+
+
+class _Move(torch.autograd.Function):
+    """Pick rows by an index; backwards by the index of the other direction: what is picked twice is read by nobody."""
+
+    @staticmethod
+    def forward(ctx: Any, values: torch.Tensor, there: torch.Tensor, back: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(back)
+        return values.index_select(0, there)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        (back,) = ctx.saved_tensors
+        return gradients[0].index_select(0, back), None, None
+
+
+def _split(values: torch.Tensor, layout: Layout) -> tuple[torch.Tensor, ...]:
+    return tuple(values.index_select(0, group.tokens) for group in layout.groups)
+
+
+def _join(parts: tuple[torch.Tensor, ...], layout: Layout) -> torch.Tensor:
+    """Spare tokens are zero."""
+    real = [part.index_select(0, group.places) for part, group in zip(parts, layout.groups, strict=True)]
+    spare = len(layout.places) - sum(map(len, real))
+    return torch.cat([*real, real[0].new_zeros(spare, real[0].shape[1])])
+
+
+class _Apart(torch.autograd.Function):
+    """The long row → padded groups."""
+
+    @staticmethod
+    def forward(ctx: Any, values: torch.Tensor, layout: Layout) -> tuple[torch.Tensor, ...]:
+        ctx.layout = layout
+        return _split(values, layout)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return _join(gradients, ctx.layout), None
+
+
+class _Together(torch.autograd.Function):
+    """Padded groups → the long row."""
+
+    @staticmethod
+    def forward(ctx: Any, layout: Layout, *parts: torch.Tensor) -> torch.Tensor:
+        ctx.layout = layout
+        return _join(parts, layout)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        return None, *_split(gradients[0], ctx.layout)
+
+
+class _Beside:
+    """In place of a cache whose keys and values stand in front of each row: they cannot be put in front of the long one."""
+
+    def __init__(self, cache: Any) -> None:
+        inner = cache.self_attention_cache if isinstance(cache, EncoderDecoderCache) else cache
+        self.layers = [(layer.keys, layer.values) for layer in inner.layers]
+
+    def update(self, keys: torch.Tensor, values: torch.Tensor, *_: Any, **__: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        """What the layer made itself; attention finds the rest in the layout."""
+        return keys, values
+
+
+def read_mask(mask: torch.Tensor, length: int) -> np.ndarray:
+    """Where there are tokens, by the mask's numbers."""
+    there: np.ndarray = mask[:, 0, 0, -length:].cpu().numpy()
+    return there
+
+
+def pack_rows(model: nn.Module, read: ReadMask = read_mask) -> None:
+    """Have the encoder of a model compute no padding while it trains; its attention must take a :class:`Layout` for a mask.
+
+    Args:
+        model: a transformers model of one of ``ENCODERS``, or one that is wrapped around it.
+        read: other than :func:`read_mask` where tensors have no numbers.
+    """
+    inner = next(module for module in model.modules() if isinstance(module, PreTrainedModel))
+    encoder: Any = getattr(inner.base_model, ENCODERS[inner.config.model_type])
+    laid: list[Layout] = []
+
+    def before(module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        laid.clear()
+        mask = named.get("attention_mask")
+        if not module.training or mask is None:
+            return None
+        hidden, *others = arguments or (named.pop("hidden_states"),)
+        there = read(mask, hidden.shape[1])
+        if there.all():
+            return (hidden, *others), named
+        past = named.get("past_key_values")
+        beside = None if past is None else _Beside(past)
+        layout = Layout.of(there, hidden.device, beside.layers if beside else None)
+        laid.append(layout)
+        more = {"past_key_values": beside} if beside else {}
+        return (layout.pack(hidden), *others), {**named, "attention_mask": layout, **more}
+
+    def after(module: nn.Module, arguments: tuple[Any, ...], output: Any) -> Any:
+        if laid:
+            output.last_hidden_state = laid.pop().unpack(output.last_hidden_state)
+        return output
+
+    encoder.register_forward_pre_hook(before, with_kwargs=True)
+    encoder.register_forward_hook(after)

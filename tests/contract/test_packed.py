@@ -1,0 +1,86 @@
+"""Rows laid end to end learn what padded rows learn: for every method, on every architecture that is packed."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from tests.contract.pairs import ARCHITECTURES, CPU, Attached, Backbone, attach, build, make_backbone
+from tuneoff.methods import Method, method_class, method_names
+from tuneoff.methods._peft_types import TRIED
+from tuneoff.methods.peft import peft_types
+from tuneoff.train import TokenRows, forward, packs
+from tuneoff.train.attention import use_fast_dropout
+from tuneoff.train.packed import ENCODERS, pack_rows
+
+PACKED = [name for name in ARCHITECTURES if name in ENCODERS]
+METHODS = [name for name in method_names() if issubclass(method_class(name), Method) and name not in ("peft", "feature_extraction")]
+#: Draws what it adds while it trains anew for every token.
+NOISY = ("PVERA",)
+PEFT_TYPES = [f"peft:{kind}" for kind in peft_types() if kind in TRIED and kind not in NOISY]
+PAIRS = [(kind, name) for kind in PACKED for name in METHODS] + [("roberta", name) for name in PEFT_TYPES]
+#: Sums of fp32 in another order, as a part of a tensor's largest number.
+NOISE = 1e-4
+
+WORDS = ["profit", "loss", "fell", "rose", "board", "meets", "매출이", "영업이익이", "늘었다"]
+TEXTS = [(" ".join(WORDS[(row + place) % len(WORDS)] for place in range(count)),) for row, count in enumerate((1, 7, 2, 4, 7, 1))]
+TARGETS = np.array([0, 1, 2, 0, 1, 2])
+
+
+@pytest.fixture(scope="module")
+def backbones(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Backbone]:
+    folder = tmp_path_factory.mktemp("packed")
+    return {kind: make_backbone(folder / kind, kind) for kind in PACKED}
+
+
+def without_dropout(model: nn.Module) -> None:
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+
+
+def lesson(attached: Attached, packed: bool) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """Logits and gradients of one batch in training."""
+    model: Any = attached.adapted.model
+    without_dropout(model)
+    use_fast_dropout(model, 0)
+    shapes: list[torch.Size] = []
+    if packed:
+        pack_rows(model)
+    for name, module in model.named_modules():
+        if name.endswith(("attention.output.LayerNorm", "sa_layer_norm")):
+            module.register_forward_hook(lambda module, arguments, output: shapes.append(output.shape))
+    model.train()
+    rows: TokenRows = attached.rows(TEXTS, TARGETS)
+    batch = rows.batch(np.arange(len(TEXTS)))
+    torch.manual_seed(0)
+    logits = forward(model, batch)
+    assert batch.targets is not None
+    nn.functional.cross_entropy(logits, batch.targets).backward()
+    assert shapes, "no layer was seen"
+    assert all(len(shape) == 3 and (shape[0] == 1) == packed for shape in shapes)
+    return logits.detach(), {name: p.grad for name, p in model.named_parameters() if p.requires_grad and p.grad is not None}
+
+
+@pytest.mark.parametrize(("architecture", "method"), PAIRS, ids=lambda part: part)
+def test_same_logits_and_gradients(architecture: str, method: str, backbones: dict[str, Backbone]) -> None:
+    backbone = backbones[architecture]
+    if reason := build(method).unsupported(backbone.facts):
+        pytest.skip(reason)
+    (padded, wanted), (packed, found) = (lesson(attach(method, backbone), packed) for packed in (False, True))
+    assert wanted
+    assert found.keys() == wanted.keys()
+    for name, tensor in {"logits": padded, **wanted}.items():
+        other = packed if name == "logits" else found[name]
+        assert float((other - tensor).abs().max()) <= NOISE * float(tensor.abs().max()), name
+
+
+def test_architectures_are_packed_on_a_cpu_alone() -> None:
+    assert len(PACKED) >= 5
+    for kind in PACKED:
+        assert packs(kind, CPU.type)
+        assert not packs(kind, "cuda")
+        assert not packs(kind, CPU.type, gradient_checkpointing=True)
+    assert not packs("llama", CPU.type)
