@@ -21,8 +21,8 @@ METHODS = [name for name in method_names() if issubclass(method_class(name), Met
 NOISY = ("PVERA",)
 PEFT_TYPES = [f"peft:{kind}" for kind in peft_types() if kind in TRIED and kind not in NOISY]
 PAIRS = [(kind, name) for kind in PACKED for name in METHODS] + [("roberta", name) for name in PEFT_TYPES]
-#: Sums of fp32 in another order, as a part of a tensor's largest number.
-NOISE = 1e-4
+#: Sums of fp32 in another order: as a part of a tensor's largest number, or where all of it is rounding (a bias of keys).
+RELATIVE, ABSOLUTE = 1e-4, 2e-6
 
 WORDS = ["profit", "loss", "fell", "rose", "board", "meets", "매출이", "영업이익이", "늘었다"]
 TEXTS = [(" ".join(WORDS[(row + place) % len(WORDS)] for place in range(count)),) for row, count in enumerate((1, 7, 2, 4, 7, 1))]
@@ -74,7 +74,7 @@ def test_same_logits_and_gradients(architecture: str, method: str, backbones: di
     assert found.keys() == wanted.keys()
     for name, tensor in {"logits": padded, **wanted}.items():
         other = packed if name == "logits" else found[name]
-        assert float((other - tensor).abs().max()) <= NOISE * float(tensor.abs().max()), name
+        assert float((other - tensor).abs().max()) <= max(ABSOLUTE, RELATIVE * float(tensor.abs().max())), name
 
 
 def test_architectures_are_packed_on_a_cpu_alone() -> None:
