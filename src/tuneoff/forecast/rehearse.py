@@ -128,7 +128,8 @@ def _tokens(scene: Scene, device: torch.device, watch: Watch) -> None:
 def _on_cpu(scene: Scene, model: nn.Module, device: torch.device, masks: GivenMasks) -> None:
     if scene.target.kind == "cpu" and not scene.train.gradient_checkpointing:
         without_numbers = device.type == "meta"
-        train_on_cpu(model, 0, EmptyMasks if without_numbers else MaskSource, masks if without_numbers else read_mask)
+        source, read = (EmptyMasks, masks) if without_numbers else (MaskSource, read_mask)
+        train_on_cpu(model, 0, scene.pretrain is None, source, read)
 
 
 class EmptyMasks(MaskSource):

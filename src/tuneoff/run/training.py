@@ -99,7 +99,7 @@ def _on_tokens(setting: Setting, rates: Rates, schedule: Schedule) -> Iterator[T
     embedding = nullcontext() if sharded else used_rows_only(*_embedding(adapted, train_rows, trial))
     with embedding:
         fast = bench.device.type == "cpu" and not trial.train.gradient_checkpointing
-        packed = fast and train_on_cpu(adapted.model, dropout_seed)
+        packed = fast and train_on_cpu(adapted.model, dropout_seed, firsts_alone=True)
         meter.reset()
         bench.energy.start()
         if sharded:

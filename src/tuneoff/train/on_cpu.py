@@ -8,13 +8,16 @@ from tuneoff.train.dropout import MaskSource
 from tuneoff.train.packed import ReadMask, pack_rows, packs, read_mask
 
 
-def train_on_cpu(model: nn.Module, seed: int, masks: type[MaskSource] = MaskSource, read: ReadMask = read_mask) -> bool:
+def train_on_cpu(
+    model: nn.Module, seed: int, firsts_alone: bool = False, masks: type[MaskSource] = MaskSource, read: ReadMask = read_mask
+) -> bool:
     """Dropout and attention for a CPU, and rows laid end to end where the architecture allows it.
 
     Args:
         model: with everything attached that trains. Not with gradient checkpointing: recomputation must see the same masks, which
             only torch's own generator replays.
         seed: of the dropout masks.
+        firsts_alone: see :func:`~tuneoff.train.packed.pack_rows`.
         masks: their source.
         read: how masks of attention are read.
 
@@ -25,5 +28,5 @@ def train_on_cpu(model: nn.Module, seed: int, masks: type[MaskSource] = MaskSour
     inner = next((module for module in model.modules() if isinstance(module, PreTrainedModel)), None)
     packed = inner is not None and inner.config._attn_implementation == NAME and packs(inner.config.model_type, "cpu")
     if packed:
-        pack_rows(model, read)
+        pack_rows(model, firsts_alone, read)
     return packed

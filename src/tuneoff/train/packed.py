@@ -70,6 +70,7 @@ class Layout:
         groups: for attention, one after the other in the long row.
         tokens: [rows · length] → place in the long row; padding → a spare token.
         places: [length of the long row] → place in the padded batch; spare tokens → a place of padding.
+        firsts: [rows] → place of each row's first token in the long row; ``None`` where one begins with padding.
         past: keys and values in front of every layer's own, by layer, each [rows, heads, positions, width].
     """
 
@@ -78,6 +79,7 @@ class Layout:
     groups: tuple[Group, ...]
     tokens: torch.Tensor
     places: torch.Tensor
+    firsts: torch.Tensor | None
     past: Any = None
 
     @classmethod
@@ -112,7 +114,8 @@ class Layout:
             mask = None if filled.all() else index(filled[:, None, None, :])
             groups.append(Group(index(chosen), longest, index(inside.reshape(-1)), index(np.flatnonzero(filled)), mask))
             start += size
-        return cls(rows, length, tuple(groups), index(tokens), index(places), past)
+        firsts = index(tokens[::length].copy()) if there[:, 0].all() else None
+        return cls(rows, length, tuple(groups), index(tokens), index(places), firsts, past)
 
     def pack(self, hidden_BLD: torch.Tensor) -> torch.Tensor:
         """[rows, length, width] → [1, length of the long row, width]."""
@@ -207,15 +210,19 @@ def read_mask(mask: torch.Tensor, length: int) -> np.ndarray:
     return there
 
 
-def pack_rows(model: nn.Module, read: ReadMask = read_mask) -> None:
+def pack_rows(model: nn.Module, firsts_alone: bool = False, read: ReadMask = read_mask) -> None:
     """Have the encoder of a model compute no padding while it trains; its attention must take a :class:`Layout` for a mask.
 
     Args:
         model: a transformers model of one of ``ENCODERS``, or one that is wrapped around it.
+        firsts_alone: the head reads the first token of each row, as classifiers of these architectures do: behind the attention of
+            the last layer only those are computed, and the encoder gives [rows, 1, width].
         read: other than :func:`read_mask` where tensors have no numbers.
     """
     inner = next(module for module in model.modules() if isinstance(module, PreTrainedModel))
     encoder: Any = getattr(inner.base_model, ENCODERS[inner.config.model_type])
+    # DistilBERT has no module that attention's result and what it is added to go through.
+    after_attention = getattr(encoder.layer[-1].attention, "output", None) if firsts_alone else None
     laid: list[Layout] = []
 
     def before(module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
@@ -234,10 +241,20 @@ def pack_rows(model: nn.Module, read: ReadMask = read_mask) -> None:
         more = {"past_key_values": beside} if beside else {}
         return (layout.pack(hidden), *others), {**named, "attention_mask": layout, **more}
 
+    def narrow(module: nn.Module, arguments: tuple[torch.Tensor, ...]) -> Any:
+        if not laid or laid[-1].firsts is None:
+            return None
+        firsts = laid[-1].firsts
+        return tuple(hidden_1ND.index_select(1, firsts) for hidden_1ND in arguments)
+
     def after(module: nn.Module, arguments: tuple[Any, ...], output: Any) -> Any:
         if laid:
-            output.last_hidden_state = laid.pop().unpack(output.last_hidden_state)
+            layout, hidden = laid.pop(), output.last_hidden_state
+            narrowed = after_attention is not None and layout.firsts is not None
+            output.last_hidden_state = hidden.transpose(0, 1) if narrowed else layout.unpack(hidden)
         return output
 
     encoder.register_forward_pre_hook(before, with_kwargs=True)
     encoder.register_forward_hook(after)
+    if after_attention is not None:
+        after_attention.register_forward_pre_hook(narrow)
