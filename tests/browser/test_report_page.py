@@ -269,7 +269,7 @@ def test_the_korean_page_is_korean_and_one_link_away(open_page: Open, file: Path
     korean = open_page(file.with_name("report.ko.html")).page
     assert korean.evaluate("document.documentElement.lang") == "ko"
     expect(korean.locator("#results h2")).to_have_text("실험 결과")
-    korean.get_by_label("방법 이름으로 거르기").fill("어댑터")
+    korean.get_by_label("기법 이름으로 거르기").fill("어댑터")
     assert names(korean) == ["어댑터"]
     assert "학습 손실(loss)" in drawn(korean, "curves")
 

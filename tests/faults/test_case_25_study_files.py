@@ -53,7 +53,7 @@ def study(folder: Path, text: str = GOOD) -> Path:
             "train: {epochs: 1}",
             "lr: 1e-4",
             "study.yaml:6:1: unknown key `lr`: every method has its own learning rate → ",
-            "학습률은 방법마다",
+            "학습률은 기법마다",
         ),
         ("study: s\n", "", "study.yaml:1:1: `study` is missing", "필수 키가 없습니다: `study`"),
     ],

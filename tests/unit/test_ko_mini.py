@@ -153,6 +153,14 @@ def test_a_run_stops_goes_on_and_cools_down_into_a_model_that_loads(data: Path, 
         with safe_open(found.folder / "model.safetensors", "pt") as weights:
             assert {weights.get_tensor(name).dtype for name in weights.keys()} == {torch.float16}  # noqa: SIM118 (not a dict)
 
+        another = train.Run(data, tmp_path / "another", out / "model")
+        assert another.model.config.hidden_dropout_prob == 0.0
+        with safe_open(found.folder / "model.safetensors", "pt") as weights:
+            word = "bert.embeddings.word_embeddings.weight"
+            assert torch.equal(another.model.get_input_embeddings().weight, weights.get_tensor(word).float())
+        with pytest.raises(StorageError, match="start"):
+            train.Run(data, out, out / "model").go_on(legs=3, deadline=0.0)
+
         monkeypatch.setattr(train, "ROWS", 3)
         with pytest.raises(StorageError, match="recipe"):
             train.Run(data, out).go_on(legs=3, deadline=0.0)

@@ -30,6 +30,14 @@ def untrained(tokenizer: PreTrainedTokenizerFast, seed: int = 0) -> BertForMaske
     return model
 
 
+def load(folder: Path) -> BertForMaskedLM:
+    """What :func:`export` wrote, in full precision and again without dropout."""
+    model: BertForMaskedLM = BertForMaskedLM.from_pretrained(
+        folder, dtype=torch.float32, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, local_files_only=True
+    )
+    return model
+
+
 def export(model: BertForMaskedLM, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
     """Write weights in half precision, configuration and tokenizer, as a hub repository would hold them."""
     dropout = model.config.hidden_dropout_prob, model.config.attention_probs_dropout_prob

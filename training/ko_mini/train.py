@@ -2,10 +2,12 @@
 
     python -m training.ko_mini.train --data ../shared/data --out RUN --until 22:30
     python -m training.ko_mini.train --data ../shared/data --out RUN --cool-down 8
+    python -m training.ko_mini.train --data ../shared/data --out ANOTHER --start-from RUN/model
 
 The first trains at the full learning rate and can be stopped at any time, at the loss of one leg of at most some minutes. The
 second leaves that run as it is and makes a usable model of where it stands, in ``RUN/model``: its learning rate goes down to zero
-over so many legs. The first can go on afterwards.
+over so many legs. The first can go on afterwards. The third begins another run with what an earlier one has learnt, where all that
+is left of that is its model.
 """
 
 import argparse
@@ -21,7 +23,7 @@ from typing import Any
 import torch
 
 from training.ko_mini import corpus, model, tokenizer
-from tuneoff.backbone import pick_device, pick_precision, tokenizer_hash
+from tuneoff.backbone import file_hash, pick_device, pick_precision, tokenizer_hash
 from tuneoff.data import tokenise
 from tuneoff.measure import Clock, package_versions
 from tuneoff.train import Checkpoint, Group, LanguageModelling, Point, Progress, TokenRows, Trapezoid, Weights, fit, train_on_cpu
@@ -42,10 +44,11 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--legs", type=int, default=LEGS, help=f"legs of {LEG} updates at the full learning rate")
     parser.add_argument("--until", help="stop after the leg that is running at this time of day, HH:MM")
+    parser.add_argument("--start-from", type=Path, metavar="MODEL", help="begin with the weights and the tokenizer of an earlier run's model")
     parser.add_argument("--cool-down", type=int, metavar="LEGS", help="make a model of where the run stands, over so many legs")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
-    run = Run(chosen.data, chosen.out)
+    run = Run(chosen.data, chosen.out, chosen.start_from)
     if chosen.cool_down is None:
         run.go_on(chosen.legs, _deadline(chosen.until))
     else:
@@ -66,12 +69,15 @@ class Run:
     Args:
         data: folder of the texts.
         out: folder of the run.
+        start_from: folder of a model to begin with instead of random weights: its checkpoint may be gone, the model is enough.
     """
 
-    def __init__(self, data: Path, out: Path) -> None:
+    def __init__(self, data: Path, out: Path, start_from: Path | None = None) -> None:
         self.out = out
         out.mkdir(parents=True, exist_ok=True)
         texts, counts = corpus.build(data)
+        if start_from:
+            tokenizer.load_or_train(start_from, []).save_pretrained(out / "tokenizer")
         self.tokenizer = tokenizer.load_or_train(out / "tokenizer", texts)
         pieces = tokenizer_hash(self.tokenizer)  # Before it is used: what it cuts at becomes a part of it.
         tokens = tokenise([(text,) for text in texts], self.tokenizer, pieces, tokenizer.POSITIONS, out, split_long=True)
@@ -80,7 +86,7 @@ class Run:
         (out / "corpus.json").write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
         self.device = pick_device()
         self.precision = pick_precision("auto", self.device)
-        self.model = model.untrained(self.tokenizer).to(self.device)
+        self.model = (model.load(start_from) if start_from else model.untrained(self.tokenizer)).to(self.device)
         rows = TokenRows(tokens, None, self.tokenizer.pad_token_id, self.device)
         packed = self.device.type == "cpu" and train_on_cpu(self.model, 0)
         self.objective = LanguageModelling(self.model, rows, self.tokenizer, "encoder", ROWS, MASK, 0, HELD_OUT, LEG, packed=packed)
@@ -90,6 +96,7 @@ class Run:
             "tokens": hashlib.sha256(tokens.ids.tobytes()).hexdigest(),
             "tokenizer": pieces,
             "architecture": [model.LAYERS, model.HIDDEN, model.HEADS],
+            "start": file_hash(start_from / "model.safetensors") if start_from else None,
             "recipe": [ROWS, MASK, LEARNING_RATE, WARMUP, WEIGHT_DECAY, CLIP, HELD_OUT, LEG],
         }
 
