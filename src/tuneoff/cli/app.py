@@ -29,6 +29,15 @@ def _language_of(arguments: list[str]) -> str | None:
 def build() -> typer.Typer:
     """The application, in the language in force."""
     from tuneoff.cli import commands
+    from tuneoff.cli.options import DEBUG, LANG
+
+    def root(version: Annotated[bool, typer.Option("--version")] = False, lang: LANG = None, debug: DEBUG = False) -> None:
+        """In front of a command and without one; language and traceback are looked for by :func:`main`."""
+        if version:
+            from importlib.metadata import version as installed
+
+            typer.echo(f"tuneoff {installed('tuneoff')}")
+            raise typer.Exit
 
     app = typer.Typer(
         name="tuneoff",
@@ -40,16 +49,8 @@ def build() -> typer.Typer:
     )
     for name in commands.ORDER:
         app.command(name, help=say(f"cli.{name}"))(getattr(commands, name))
-    app.callback(invoke_without_command=True)(_root)
+    app.callback(invoke_without_command=True)(root)
     return app
-
-
-def _root(version: Annotated[bool, typer.Option("--version")] = False) -> None:
-    if version:
-        from importlib.metadata import version as installed
-
-        typer.echo(f"tuneoff {installed('tuneoff')}")
-        raise typer.Exit
 
 
 class _Interrupted(BaseException):
