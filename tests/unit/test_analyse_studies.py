@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from tuneoff.analyse import StudyHits, compare_studies, pairing
+from tuneoff.analyse.scores import macro_f1_parts
 
 
 def study(accuracy: float, generator: np.random.Generator, rows: int = 400, seeds: int = 3, methods: int = 4, **more: float) -> StudyHits:
@@ -69,6 +70,40 @@ def test_only_methods_of_both_are_compared_and_only_they_are_corrected_for() -> 
     one = compare_studies(alone, StudyHits({"m0": other.hits["m0"]}, other.rows))
     assert one["m0"].mean == pytest.approx(compare_studies(base, other)["m0"].mean)
     assert compare_studies(StudyHits({}, base.rows), other) == {}
+
+
+def by_f1(said: dict[int, np.ndarray], targets: np.ndarray, rows: list[str]) -> StudyHits:
+    parts = {seed: macro_f1_parts(targets, answers, 3) for seed, answers in said.items()}
+    return StudyHits({"m": parts}, rows, {"m": said})
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_macro_f1_is_compared_as_accuracy_is(apart: bool) -> None:
+    generator = np.random.default_rng(4)
+    targets = generator.choice(3, 400, p=[0.7, 0.2, 0.1])
+
+    def said(wrong: float, seeds: int) -> dict[int, np.ndarray]:
+        return {seed: np.where(generator.random(400) < wrong, generator.integers(0, 3, 400), targets) for seed in range(seeds)}
+
+    rows = [f"row {number}" for number in range(400)]
+    others = [f"another {row}" for row in rows] if apart else rows
+    poor, good = said(0.6, 3), said(0.2, 3)
+    gap = compare_studies(by_f1(poor, targets, rows), by_f1(good, targets, others))["m"]
+    scores = [np.mean([macro_f1(targets, answers) for answers in seeds.values()]) for seeds in (poor, good)]
+    assert gap.mean == pytest.approx(scores[1] - scores[0])
+    assert gap.separable
+    assert gap.paired == (not apart)
+    one = compare_studies(by_f1(said(0.6, 1), targets, rows), by_f1(said(0.2, 1), targets, others))["m"]
+    assert (one.p_value, one.separable) == (None, False)
+    same = compare_studies(by_f1(said(0.4, 3), targets, rows), by_f1(said(0.4, 3), targets, others))["m"]
+    assert not same.separable
+
+
+def macro_f1(targets: np.ndarray, answers: np.ndarray) -> float:
+    def f1(name: int) -> float:
+        return float(2 * np.sum((targets == name) & (answers == name)) / (np.sum(targets == name) + np.sum(answers == name)))
+
+    return float(np.mean([f1(name) for name in range(3)]))
 
 
 @pytest.mark.parametrize("apart", [False, True])

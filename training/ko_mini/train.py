@@ -44,7 +44,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--legs", type=int, default=LEGS, help=f"legs of {LEG} updates at the full learning rate")
     parser.add_argument("--until", help="stop after the leg that is running at this time of day, HH:MM")
-    parser.add_argument("--start-from", type=Path, metavar="MODEL", help="begin with the weights and the tokenizer of an earlier run's model")
+    parser.add_argument(
+        "--start-from", type=Path, metavar="MODEL", help="begin with the weights and the tokenizer of an earlier run's model"
+    )
     parser.add_argument("--cool-down", type=int, metavar="LEGS", help="make a model of where the run stands, over so many legs")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)

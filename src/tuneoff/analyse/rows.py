@@ -31,8 +31,9 @@ class Analysis:
         num_clean: those whose text, or nearly that, is not in train; ``None`` where that is all of them or not known.
         num_seeds: planned for each method.
         comparisons: every pair of trained methods, by accuracy.
-        f1_comparisons: the same by macro-F1; ``None`` before the first complete trial.
         hits: label of a trained method → seed → which test rows are right.
+        f1_parts: the same → what each test row adds to macro-F1.
+        answers: the same → class numbers.
         draws: of the test rows; ``None`` before the first complete trial.
         pretrain_gains: label of a method after continued pretraining → paired gain in accuracy over the same without.
     """
@@ -45,7 +46,8 @@ class Analysis:
     hits: dict[str, Hits] = field(default_factory=dict)
     draws: Draws | None = None
     num_clean: int | None = None
-    f1_comparisons: Comparisons | None = None
+    f1_parts: dict[str, Hits] = field(default_factory=dict)
+    answers: dict[str, Hits] = field(default_factory=dict)
     pretrain_gains: dict[str, Comparison] = field(default_factory=dict)
 
     def row(self, method: str) -> Row | None:
@@ -99,7 +101,10 @@ def analyse(methods: Sequence[MethodTrials], labels: Sequence[str], clean: np.nd
     full = _first(rows, "full")
     comparisons = Comparisons(right, full.label if full else None)
     best = next(iter(_scored(rows)), None)
-    by_f1 = _f1_comparisons([method for method in methods if method.label in right], labels, full.label if full else None)
+    learnt = [method for method in methods if method.label in right]
+    said = {method.label: answers(method) for method in learnt}
+    f1_parts = {method.label: _f1_parts(method, said[method.label], len(labels)) for method in learnt}
+    by_f1 = Comparisons(f1_parts, full.label if full else None, answers=said)
     rows = [
         replace(
             row,
@@ -118,19 +123,14 @@ def analyse(methods: Sequence[MethodTrials], labels: Sequence[str], clean: np.nd
         right,
         draws,
         int(judged.sum()) if judged is not None else None,
-        by_f1,
+        f1_parts,
+        said,
         _pretrain_gains(rows, comparisons),
     )
 
 
-def _f1_comparisons(methods: Sequence[MethodTrials], labels: Sequence[str], full: str | None) -> Comparisons:
-    """Every pair by macro-F1: as by accuracy, on what each row adds to the score."""
-    said = {method.label: answers(method) for method in methods}
-    parts = {
-        method.label: {t.seed: macro_f1_parts(t.targets["test"], said[method.label][t.seed], len(labels)) for t in method.complete}
-        for method in methods
-    }
-    return Comparisons(parts, full, answers=said)
+def _f1_parts(method: MethodTrials, said: Hits, num_classes: int) -> Hits:
+    return {trial.seed: macro_f1_parts(trial.targets["test"], said[trial.seed], num_classes) for trial in method.complete}
 
 
 def _scored(rows: Sequence[Row]) -> list[Row]:

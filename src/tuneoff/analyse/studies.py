@@ -1,4 +1,4 @@
-"""The same method in two studies: by how much does its accuracy differ, and is that more than chance?
+"""The same method in two studies: by how much does its score differ, and is that more than chance?
 
 Where both studies judge by the same test rows the comparison is paired over seeds and rows, as between two methods of one study.
 Where they do not, nothing is shared: the variances of the two accuracies add up, each estimated as ``variance.py`` does.
@@ -23,15 +23,18 @@ class StudyHits:
     Attributes:
         hits: label of a method that learnt → number of the seed → which test rows are right, bool [rows].
         rows: what tells a test row from another, text and label, in the order of the hits.
+        answers: class numbers in the shape of the hits, where those are what each row adds to another score: as
+            :class:`~tuneoff.analyse.compare.Comparisons` takes them.
     """
 
     hits: Mapping[str, Hits]
     rows: Sequence[str]
+    answers: Mapping[str, Hits] | None = None
 
 
 @dataclass(frozen=True)
 class StudyGap(Interval):
-    """Accuracy of a method in one study less its accuracy in the other; mean and interval as shares (0.01 is one point).
+    """Score of a method in one study less its score in the other; mean and interval as shares (0.01 is one point).
 
     The interval is at the level of Holm's correction over the methods of the two studies.
 
@@ -81,7 +84,7 @@ def pairing(first: Sequence[str], second: Sequence[str]) -> Pairing:
 
 
 def compare_studies(base: StudyHits, other: StudyHits) -> dict[str, StudyGap]:
-    """Every method that learnt in both: its accuracy in ``other`` less that in ``base``, by label."""
+    """Every method that learnt in both: its score in ``other`` less that in ``base``, by label."""
     labels = [label for label in other.hits if label in base.hits]
     match = pairing(base.rows, other.rows)
     if not labels:
@@ -90,9 +93,13 @@ def compare_studies(base: StudyHits, other: StudyHits) -> dict[str, StudyGap]:
 
 
 def _paired(base: StudyHits, other: StudyHits, labels: list[str], order: np.ndarray) -> dict[str, StudyGap]:
-    hits: dict[str, Hits] = {f"0 {label}": found for label, found in base.hits.items()}
-    hits |= {f"1 {label}": {seed: right[order] for seed, right in found.items()} for label, found in other.hits.items()}
-    compared = Comparisons(hits, pairs=[(f"1 {label}", f"0 {label}") for label in labels])
+    def side_by_side(first: Mapping[str, Hits], second: Mapping[str, Hits]) -> dict[str, Hits]:
+        ordered = {label: {seed: found[order] for seed, found in seeds.items()} for label, seeds in second.items()}
+        return {f"0 {label}": found for label, found in first.items()} | {f"1 {label}": found for label, found in ordered.items()}
+
+    hits = side_by_side(base.hits, other.hits)
+    answers = None if base.answers is None or other.answers is None else side_by_side(base.answers, other.answers)
+    compared = Comparisons(hits, pairs=[(f"1 {label}", f"0 {label}") for label in labels], answers=answers)
     gaps = {}
     for label in labels:
         found = compared.between(f"1 {label}", f"0 {label}")
@@ -148,7 +155,9 @@ def _unpaired(base: StudyHits, other: StudyHits, labels: list[str]) -> dict[str,
         width = critical(ALPHA / tests[place], *parts[label])
         effect, p_value = effects[label], float(corrected[place])
         low, high = max(effect - width, -1.0), min(effect + width, 1.0)
-        gaps[label] = StudyGap(effect, low, high, False, None if reason else p_value, reason, p_value <= ALPHA, seeds)
+        # Of one seed each it can be said that two runs differ in rows; not so of another score, which is not a mean of rows.
+        separable = p_value <= ALPHA and (reason is None or base.answers is None)
+        gaps[label] = StudyGap(effect, low, high, False, None if reason else p_value, reason, separable, seeds)
     return gaps
 
 

@@ -35,11 +35,13 @@ class Against:
         study: its name.
         rows: how its test rows match those of the first.
         gaps: label → accuracy in this study less that in the first.
+        f1_gaps: the same of macro-F1.
     """
 
     study: str
     rows: Pairing
     gaps: dict[str, StudyGap]
+    f1_gaps: dict[str, StudyGap]
 
 
 class StudyComparison:
@@ -71,9 +73,12 @@ class StudyComparison:
     def against(self) -> list[Against]:
         """Every later study held against the first."""
         base = self.sides[0]
-        return [
-            Against(side.name, pairing(base.hits.rows, side.hits.rows), compare_studies(base.hits, side.hits)) for side in self.sides[1:]
-        ]
+
+        def held(side: Side) -> Against:
+            gaps, f1_gaps = compare_studies(base.hits, side.hits), compare_studies(base.f1_parts, side.f1_parts)
+            return Against(side.name, pairing(base.hits.rows, side.hits.rows), gaps, f1_gaps)
+
+        return [held(side) for side in self.sides[1:]]
 
     @cached_property
     def differences(self) -> list[Difference]:
@@ -130,6 +135,7 @@ class StudyComparison:
                     "test_rows": one.rows.kind,
                     "common_rows": one.rows.common,
                     "gaps": {label: gap.as_dict() for label, gap in one.gaps.items()},
+                    "f1_gaps": {label: gap.as_dict() for label, gap in one.f1_gaps.items()},
                 }
                 for one in self.against
             ],

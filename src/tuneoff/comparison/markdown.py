@@ -8,7 +8,9 @@ from tuneoff.report.markdown import Column, plain, table
 from tuneoff.strings import say
 
 if TYPE_CHECKING:
-    from tuneoff.analyse import Row, StudyGap
+    from collections.abc import Callable, Mapping
+
+    from tuneoff.analyse import Interval, Row, StudyGap
     from tuneoff.comparison.found import Against, Difference, StudyComparison
 
 #: Longer values of a setting are cut in the table; JSON has them whole.
@@ -80,28 +82,45 @@ def _against(found: "StudyComparison", one: "Against", lang: str) -> list[str]:
     if not labels:
         return [*lines, say("compare.no_method", lang)]
 
-    def accuracy(of: Side) -> "Column[str]":
-        return say("compare.accuracy_in", lang, study=plain(of.name)), lambda label: _accuracy(of.rows[label], lang)
+    by_accuracy = _scores(found, base, side, one.gaps, labels, lambda row: row.accuracy, lang)
+    by_f1 = _scores(found, base, side, one.f1_gaps, labels, lambda row: row.macro_f1, lang)
+    return [*lines, *by_accuracy, "", *_summary(one, names["other"], lang), "", say("compare.by_f1", lang), "", *by_f1]
+
+
+def _scores(
+    found: "StudyComparison",
+    base: Side,
+    side: Side,
+    gaps: "Mapping[str, StudyGap]",
+    labels: list[str],
+    of: "Callable[[Row], Interval | None]",
+    lang: str,
+) -> list[str]:
+    """One score of each method in both studies, and their difference."""
+
+    def score(where: Side) -> "Column[str]":
+        return say("compare.score_in", lang, study=plain(where.name)), lambda label: _score(where.rows[label], of, lang)
 
     def verdict(label: str) -> str:
-        gap = one.gaps.get(label)
+        gap = gaps.get(label)
         return say(f"compare.{_verdict(gap)}", lang) if gap else f.NOTHING
 
     columns: list[Column[str]] = [
         (say("report.method", lang), lambda label: plain(found.title(label, lang))),
-        accuracy(base),
-        accuracy(side),
-        (say("compare.difference", lang), lambda label: f.points(one.gaps[label]) if label in one.gaps else f.NOTHING),
-        ("p", lambda label: f.p_value(one.gaps[label].p_value) if label in one.gaps else f.NOTHING),
+        score(base),
+        score(side),
+        (say("compare.difference", lang), lambda label: f.points(gaps[label]) if label in gaps else f.NOTHING),
+        ("p", lambda label: f.p_value(gaps[label].p_value) if label in gaps else f.NOTHING),
         (say("compare.verdict", lang), verdict),
     ]
-    return [*lines, *table(columns, labels), "", *_summary(one, names["other"], lang)]
+    return table(columns, labels)
 
 
-def _accuracy(row: "Row", lang: str) -> str:
+def _score(row: "Row", of: "Callable[[Row], Interval | None]", lang: str) -> str:
     if not row.trained:
         return say("report.not_trained", lang)
-    return f.score(row.accuracy) if row.accuracy else say(f"report.state_{row.state}", lang)
+    value = of(row)
+    return f.score(value) if value else say(f"report.state_{row.state}", lang)
 
 
 def _verdict(gap: "StudyGap") -> str:

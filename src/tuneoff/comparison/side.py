@@ -25,12 +25,14 @@ class Side:
         name: in tables; names of a comparison differ.
         material: its rows and records.
         hits: which test rows each method is right about, and what tells the rows apart.
+        f1_parts: what each row adds to macro-F1.
         backbone_revision: exact version of the backbone; ``None`` where no method has one.
     """
 
     name: str
     material: Material
     hits: StudyHits
+    f1_parts: StudyHits
     backbone_revision: str | None
 
     @classmethod
@@ -40,7 +42,9 @@ class Side:
         test = plan.splits.test
         rows = [_digest([*texts, label]) for texts, label in zip(test.texts, test.labels, strict=True)]
         revision = plan.resolved.revision if plan.resolved else None
-        return cls(name, material, StudyHits(material.analysis.hits, rows), revision)
+        analysis = material.analysis
+        f1_parts = StudyHits(analysis.f1_parts, rows, analysis.answers)
+        return cls(name, material, StudyHits(analysis.hits, rows), f1_parts, revision)
 
     @cached_property
     def rows(self) -> dict[str, Row]:
