@@ -16,6 +16,7 @@ from tuneoff.analyse import StudyHits
 from tuneoff.comparison import StudyComparison
 from tuneoff.comparison.page import document
 from tuneoff.comparison.side import Side
+from tuneoff.report import Material
 from tuneoff.report.write import report_json
 from tuneoff.strings import LANGUAGES
 
@@ -40,7 +41,13 @@ def side(
         methods.append(made_up.method(label, hits, targets, of=of, costs=costs, planned=list(range(seeds))))
     material = made_up.material(methods)
     material = replace(material, spec=material.spec.model_copy(update=spec))
-    return Side(name, material, StudyHits(material.analysis.hits, [f"{rows} {i}" for i in range(ROWS)]), "abc")
+    return judged(name, material, rows)
+
+
+def judged(name: str, material: Material, rows: str = "row") -> Side:
+    """A side whose test rows are named alike."""
+    names, found = [f"{rows} {i}" for i in range(ROWS)], material.analysis
+    return Side(name, material, StudyHits(found.hits, names), StudyHits(found.f1_parts, names, found.answers), "abc")
 
 
 @pytest.fixture
@@ -85,7 +92,8 @@ def test_the_page_says_what_its_table_shows(found: StudyComparison, lang: str) -
             assert all(cell.strip() for cell in line.strip("|").split(" | ")), line
     marks = {"en": ("higher", "no"), "ko": ("높음", "구별되지 않음")}[lang]
     verdicts = [line.rstrip(" |").rpartition("| ")[2] for line in page.splitlines() if re.search(r"\| [+-]\d+\.\d \[", line)]
-    assert verdicts == list(marks)
+    assert verdicts == [*marks, *marks], "by accuracy and by macro-F1"
+    assert {"en": "By macro-F1", "ko": "macro-F1로"}[lang] in page
     assert {
         "en": "compared (2), more accurate in big: 1; less accurate: 0. Not told apart: 1;",
         "ko": "기법 2개 가운데 big에서 정확도가 높은 기법은 1개",
@@ -121,7 +129,7 @@ def test_a_study_that_moved_to_another_machine_half_way_is_said() -> None:
         for label, (env, day) in moved.items()
     ]
     material = made_up.material(methods)
-    two = Side("two", material, StudyHits(material.analysis.hits, [f"row {i}" for i in range(ROWS)]), "abc")
+    two = judged("two", material)
     found = StudyComparison([side("one", {"full": 0.7, "lora": 0.7}), two])
     assert two.environment["device_name"] == "T4"
     assert report_json(material)["environment"]["device_name"] == "T4"
