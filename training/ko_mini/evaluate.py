@@ -2,8 +2,8 @@
 
     python -m training.ko_mini.evaluate --data ../shared/data --run RUN --out RUN/studies
 
-Studies resume: what is complete is not run again. ``--set`` changes a study's keys, as in tuneoff itself, and is written above
-the table, so that a smaller evaluation cannot pass for the whole one.
+Studies resume: what is complete is not run again. ``--set`` changes a study's keys, as in tuneoff itself, and ``--methods`` runs a
+part of it; both are written above the table, so that a smaller evaluation cannot pass for the whole one.
 """
 
 import argparse
@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for the studies' results")
     parser.add_argument("--weights", nargs="+", choices=("random", "ko"), default=["random", "ko"], help="which of the two to run and show")
     parser.add_argument("--only", nargs="+", choices=NAMES, default=list(NAMES))
+    parser.add_argument("--methods", nargs="+", help="run and show these alone")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", dest="overrides")
     parser.add_argument("--threads", type=int)
     chosen = parser.parse_args()
@@ -51,11 +52,14 @@ def main() -> None:
         for weights in chosen.weights:
             file = _prepared(name, folders[weights], chosen.data, chosen.out / f"{name}-{weights}")
             study = Study.load(file, chosen.overrides)
-            study.run(threads=chosen.threads)
-            rows += [_line(row, weights) for row in _results(study)["rows"]]
+            having = [method.label for method in study.plan().methods]
+            wanted = [label for label in having if label in (chosen.methods or having)]
+            study.run(only=wanted, threads=chosen.threads)
+            rows += [_line(row, weights) for row in _results(study)["rows"] if row["label"] in wanted]
             studies.append(study)
         tables.append(_table(name, rows, studies[-1]))
-    text = "\n\n".join([*([f"Changed: `{' '.join(chosen.overrides)}`."] if chosen.overrides else []), *tables]) + "\n"
+    changed = [*(f"--set {one}" for one in chosen.overrides), *(["--methods", *chosen.methods] if chosen.methods else [])]
+    text = "\n\n".join([*([f"Changed: `{' '.join(changed)}`."] if changed else []), *tables]) + "\n"
     (chosen.out / "table.md").write_text(text, encoding="utf-8")
     print(text)
 
