@@ -30,7 +30,6 @@ DEMO_METHODS = (
 DEMO_SEEDS = 2
 STUDY_METHODS = ("majority", "tfidf", "feature_extraction", "full", "lora", "prompt", "adapter", "prefix")
 DEFAULT_BACKBONE = {"en": "FacebookAI/roberta-base", "ko": "klue/roberta-base"}
-SAMPLE_BACKBONE = "sample:en"
 #: Names that text and label columns often have, in the order of preference.
 TEXT_NAMES = ("text", "sentence", "document", "content", "review", "title", "본문", "문장", "텍스트", "내용")
 LABEL_NAMES = ("label", "labels", "category", "class", "sentiment", "target", "라벨", "분류", "감성", "카테고리")
@@ -45,8 +44,8 @@ def write_demo(folder: Path, seeds: int, lang: str) -> Path:
         "study": "finance-demo",
         "lang": lang,
         "domain": "금융" if lang == "ko" else "finance",
-        "backbone": SAMPLE_BACKBONE,
-        "data": {"train": "sample:finance-en", "name": "sample:finance-en"},
+        "backbone": f"sample:{lang}",
+        "data": {"train": f"sample:finance-{lang}", "name": f"sample:finance-{lang}"},
         "methods": list(DEMO_METHODS),
         "seeds": seeds,
         "train": {"epochs": 3, "batch_size": 16, "max_length": 64},

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 
 from tests.support.calm import calm
-from training.ko_mini import corpus, tokenizer, train
+from training.ko_mini import corpus, model, tokenizer, train
 from tuneoff.backbone import Resolved, load_classifier, load_tokenizer, read_config, read_facts, resolve
-from tuneoff.errors import BackboneError, StorageError
+from tuneoff.errors import StorageError
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 LONG = "금융위원회는 금융회사가 그 업무를 건전하게 영위하지 아니한다고 인정하는 경우에는 그 시정을 명할 수 있다."
@@ -153,11 +153,12 @@ def test_a_run_stops_goes_on_and_cools_down_into_a_model_that_loads(data: Path, 
         with safe_open(found.folder / "model.safetensors", "pt") as weights:
             assert {weights.get_tensor(name).dtype for name in weights.keys()} == {torch.float16}  # noqa: SIM118 (not a dict)
 
-        another = train.Run(data, tmp_path / "another", out / "model")
-        assert another.model.config.hidden_dropout_prob == 0.0
+        again = model.load(out / "model")
+        assert again.config.hidden_dropout_prob == 0.0
+        train.Run(data, tmp_path / "another", out / "model").go_on(legs=1, deadline=0.0)
         with safe_open(found.folder / "model.safetensors", "pt") as weights:
             word = "bert.embeddings.word_embeddings.weight"
-            assert torch.equal(another.model.get_input_embeddings().weight, weights.get_tensor(word).float())
+            assert torch.equal(again.get_input_embeddings().weight, weights.get_tensor(word).float())
         with pytest.raises(StorageError, match="start"):
             train.Run(data, out, out / "model").go_on(legs=3, deadline=0.0)
 
@@ -166,9 +167,14 @@ def test_a_run_stops_goes_on_and_cools_down_into_a_model_that_loads(data: Path, 
             train.Run(data, out).go_on(legs=3, deadline=0.0)
 
 
-def test_the_sample_is_refused_with_its_reason_until_it_is_good_enough() -> None:
-    with pytest.raises(BackboneError) as caught:
-        resolve("sample:ko", Path())
-    assert caught.value.key == "backbone.sample_in_training"
-    assert "klue/roberta-base" in caught.value.text("en")
-    assert "무작위" in caught.value.text("ko")
+def test_the_sample_that_is_shipped_is_small_whole_and_korean() -> None:
+    found = resolve("sample:ko", Path())
+    assert sum(file.stat().st_size for file in found.folder.iterdir()) <= 16e6
+    assert {file.name for file in found.folder.iterdir()} >= {"README.md", "config.json", "model.safetensors", "tokenizer.json"}
+    with safe_open(found.folder / "model.safetensors", "pt") as weights:
+        assert {weights.get_tensor(name).dtype for name in weights.keys()} == {torch.float16}  # noqa: SIM118 (not a dict)
+    pieces = load_tokenizer(found)
+    text = "영업이익이 전년보다 12.5% 늘었다 漢字 😀"
+    assert pieces.decode(pieces(text)["input_ids"], skip_special_tokens=True) == text  # type: ignore[arg-type]
+    facts = read_facts(found.name, found.revision, read_config(found))
+    assert (facts.model_type, facts.layers, facts.hidden) == ("bert", model.LAYERS, model.HIDDEN)
