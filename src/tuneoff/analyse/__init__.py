@@ -3,7 +3,7 @@
 from tuneoff.analyse.bootstrap import Draws, Interval, interval
 from tuneoff.analyse.compare import ALPHA, Comparison, Comparisons
 from tuneoff.analyse.confusions import confusions
-from tuneoff.analyse.costs import Expense, Sensitivity, effort, expense, joules
+from tuneoff.analyse.costs import Expense, effort, expense, joules
 from tuneoff.analyse.curves import curve_points
 from tuneoff.analyse.disagreements import Disagreements, disagreements
 from tuneoff.analyse.foreseen import Foreseen, RowForecast, foreseen, remedy
@@ -11,7 +11,7 @@ from tuneoff.analyse.front import COSTS, Standing, fronts
 from tuneoff.analyse.recommend import LIMITED, Change, Limits, Recommendation, reading, recommend
 from tuneoff.analyse.row import Row
 from tuneoff.analyse.rows import ALMOST_NONE, SMALL, Analysis, analyse
-from tuneoff.analyse.search import search_points
+from tuneoff.analyse.search import Sensitivity, search_points
 from tuneoff.analyse.studies import Pairing, StudyGap, StudyHits, compare_studies, pairing
 from tuneoff.analyse.trials import MethodTrials, TrialResult
 

@@ -1,13 +1,12 @@
-"""What a method's trials cost, read off their records: memory, time, energy, latency, and the search for learning rates."""
+"""What a method's trials cost, read off their records: memory, time, energy, latency."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from tuneoff.analyse.row import Row
+from tuneoff.analyse.row import Row
 
 TRAIN_PHASES: Final = ("warmup", "train")
 EVALUATE_PHASES: Final = ("validate", "evaluate")
@@ -192,54 +191,3 @@ def _averaged(readings: Sequence[dict[str, Any]]) -> dict[str, Any]:
         values = [reading[name] for reading in readings if reading.get(name) is not None]
         averaged[name] = None if not values else _averaged(values) if isinstance(values[0], dict) else float(np.mean(values))
     return averaged
-
-
-@dataclass(frozen=True)
-class Sensitivity:
-    """How much a method's learning rate matters: validation scores of the search's candidates at its first rung.
-
-    At the first rung every candidate has trained equally long; later ones keep only the better half.
-
-    Attributes:
-        metric: ``accuracy`` or ``macro_f1``, on validation: what the study selects by.
-        share: length of a training at that rung, as a share of a whole one.
-        candidates: learning rates tried.
-        collapsed: share of them that did not train.
-        learning_rate: chosen at the end.
-        head_learning_rate: likewise, of the head.
-    """
-
-    metric: str
-    share: float
-    candidates: int
-    best: float
-    median: float
-    worst: float
-    collapsed: float
-    learning_rate: float
-    head_learning_rate: float | None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values."""
-        return asdict(self)
-
-
-def sensitivity(records: Sequence[Record]) -> Sensitivity | None:
-    """What the search of a method found; ``None`` without a search."""
-    record = next((record for record in records if record.get("search", {}).get("candidates")), None)
-    if record is None:
-        return None
-    search, metric = record["search"], record.get("trial", {}).get("train", {}).get("select", "accuracy")
-    first = [candidate["rungs"][0] for candidate in search["candidates"]]
-    scores, chosen = [rung[metric] for rung in first], search["candidates"][search["chosen"]]
-    return Sensitivity(
-        metric,
-        share=first[0]["share"],
-        candidates=len(first),
-        best=max(scores),
-        median=float(np.median(scores)),
-        worst=min(scores),
-        collapsed=float(np.mean([rung["collapsed"] for rung in first])),
-        learning_rate=chosen["learning_rate"],
-        head_learning_rate=chosen.get("head_learning_rate"),
-    )

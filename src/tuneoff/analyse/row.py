@@ -5,7 +5,7 @@ from typing import Any
 
 from tuneoff.analyse.bootstrap import Interval
 from tuneoff.analyse.compare import Comparison
-from tuneoff.analyse.costs import Sensitivity
+from tuneoff.analyse.search import Sensitivity
 
 
 @dataclass(frozen=True)

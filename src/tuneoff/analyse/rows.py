@@ -13,6 +13,7 @@ from tuneoff.analyse.bootstrap import Draws
 from tuneoff.analyse.compare import Comparison, Comparisons
 from tuneoff.analyse.row import Row
 from tuneoff.analyse.scores import answers, hits, macro_f1_parts, scores
+from tuneoff.analyse.search import sensitivity
 from tuneoff.analyse.trials import MethodTrials, TrialResult
 from tuneoff.analyse.variance import Hits
 
@@ -185,7 +186,7 @@ def _row(method: MethodTrials, labels: Sequence[str], draws: Draws | None, clean
         workers=costs.workers(records),
         energy=costs.energy(records),
         latency=costs.latency(records),
-        sensitivity=costs.sensitivity(records),
+        sensitivity=sensitivity(records),
         artefact_bytes=max(record["artefact_bytes"] for record in records),
         precision=records[0]["precision"],
         best_epochs=[record["best_epoch"] for record in records],
