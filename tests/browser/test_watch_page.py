@@ -11,6 +11,8 @@ from tests.support import pages
 from tuneoff.store import Store
 from tuneoff.watch import Watcher
 
+pytestmark = pytest.mark.slow  # `make browser` runs it, which installs the browser.
+
 
 @pytest.fixture
 def watcher(tmp_path: Path) -> Iterator[Watcher]:

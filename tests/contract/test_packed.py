@@ -20,7 +20,9 @@ METHODS = [name for name in method_names() if issubclass(method_class(name), Met
 #: Draws what it adds while it trains anew for every token.
 NOISY = ("PVERA",)
 PEFT_TYPES = [f"peft:{kind}" for kind in peft_types() if kind in TRIED and kind not in NOISY]
-PAIRS = [(kind, name) for kind in PACKED for name in METHODS] + [("roberta", name) for name in PEFT_TYPES]
+#: On every architecture what differs most in how it gets into the model; on BERT everything.
+FEW = ("full", "lora", "adapter", "prompt", "p_tuning", "prefix", "top_layers")
+PAIRS = [(kind, name) for kind in PACKED for name in (METHODS if kind == "bert" else FEW)] + [("roberta", name) for name in PEFT_TYPES]
 #: Sums of fp32 in another order: as a part of a tensor's largest number, or where all of it is rounding (a bias of keys).
 RELATIVE, ABSOLUTE = 1e-4, 2e-6
 
