@@ -143,7 +143,7 @@ def forecast_trial(
         precision=target.precision(train.precision),
         train=train,
         epochs=epochs,
-        steps=((workload.typical,), workload.heaviest),
+        steps=((workload.typical,), *workload.heaviest(epochs)),
         evaluation=workload.heaviest_evaluation,
         used_rows=min(workload.used_rows, facts.config.vocab_size),
         pairs=workload.pairs,

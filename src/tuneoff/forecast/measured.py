@@ -67,6 +67,6 @@ def measure(scene: Scene) -> Measured:
     device = torch.device("cuda" if scene.target.kind == "cuda" else "cpu")
     watch = StopWatch(device)
     first, *others = scene.steps
-    rehearse(replace(scene, steps=(first, *others, first)), device, watch)
+    rehearse(replace(scene, steps=(first, first, *others, first)), device, watch)
     seconds = {phase: watch.seconds[phase] for phase in ("forward", "backward", "update") if phase in watch.seconds}
     return Measured(watch.peaks["train"], watch.peaks["evaluate"], seconds | {"step": sum(seconds.values())})

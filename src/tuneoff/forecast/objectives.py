@@ -169,8 +169,8 @@ def by_step(steps: Iterable[tuple[Part, ...]], rows: StandIn) -> list[list[np.nd
 
 
 def _by_epoch(scene: Scene, steps: list[list[np.ndarray]]) -> list[list[list[np.ndarray]]]:
-    """Steps spread over the rehearsed epochs, as many in each: the first is repeated in front where they do not come out even."""
+    """Steps spread over the rehearsed epochs, as many in each; the last may have fewer. A single one is made in each."""
     epochs = min(scene.epochs, MOST_EPOCHS)
+    steps = [steps[0]] * (epochs - len(steps)) + steps
     each = -(-len(steps) // epochs)
-    steps = [steps[0]] * (each * epochs - len(steps)) + steps
     return [steps[number * each : (number + 1) * each] for number in range(epochs)]

@@ -87,7 +87,10 @@ def _groups(adapted: Adapted) -> list[Group]:
 
 
 def _schedule(scene: Scene) -> Schedule:
-    return Schedule(min(scene.epochs, MOST_EPOCHS), 0.0, scene.train.clip)
+    """As many updates as the scene has steps, or epochs."""
+    epochs = min(scene.epochs, MOST_EPOCHS)
+    steps = max(epochs, len(scene.steps))
+    return Schedule(epochs, 0.0, scene.train.clip, steps / (epochs * -(-steps // epochs)))
 
 
 def _everything(model: nn.Module) -> list[torch.Tensor]:

@@ -34,6 +34,7 @@ class Workload:
         pairs: rows are pairs of texts.
         exact: lengths are the tokenizer's; else every row is taken for as long as is allowed, so that memory is no surprise.
         filled: part of these tokens that there will be by an estimate; time is forecast for them.
+        second: updates of the second epoch, whose rows meet in other batches; empty where that is not looked at.
     """
 
     steps: tuple[tuple[Part, ...], ...]
@@ -45,6 +46,7 @@ class Workload:
     pairs: bool
     exact: bool
     filled: float = 1.0
+    second: tuple[tuple[Part, ...], ...] = ()
 
     @property
     def parts(self) -> list[Part]:
@@ -60,17 +62,28 @@ class Workload:
         near = [part for part in self.parts if part.lengths and part.rows == mean.rows]
         return min(near, key=lambda part: abs(part.tokens - mean.tokens)) if near else mean
 
-    @property
-    def heaviest(self) -> tuple[Part, ...]:
-        """The step whose largest part needs most memory; of its other parts one is enough to have gradients added up."""
-        step = max(self.steps, key=lambda parts: max(map(_weight, parts)))
-        first, *others = sorted(step, key=_weight, reverse=True)
-        return (first, *others[:1])
+    def heaviest(self, epochs: int) -> tuple[tuple[Part, ...], ...]:
+        """The step of each epoch that needs most memory: of the first two, and of the second alone where the first needs no more.
+
+        From the second epoch on the best weights' copy stands beside it, so that no other can need more.
+        """
+        first = _heaviest(self.steps)
+        if epochs == 1 or not self.second:
+            return (first,)
+        second = _heaviest(self.second)
+        return (second,) if _weight(first[0]) <= _weight(second[0]) else (first, second)
 
     @property
     def heaviest_evaluation(self) -> Part:
         """The batch without gradients that needs most memory."""
         return max((*self.validation, *self.evaluation, *self.reading), key=_weight)
+
+
+def _heaviest(steps: tuple[tuple[Part, ...], ...]) -> tuple[Part, ...]:
+    """The step with the largest part; of its other parts one is enough to have gradients added up."""
+    step = max(steps, key=lambda parts: max(map(_weight, parts)))
+    first, *others = sorted(step, key=_weight, reverse=True)
+    return (first, *others[:1])
 
 
 def _weight(part: Part) -> tuple[int, int]:
@@ -93,9 +106,9 @@ class _Lengths:
 
 
 def steps_of(
-    lengths: np.ndarray, kind: str, batch_size: int, micro_batch: int | None, packed: bool = False
+    lengths: np.ndarray, kind: str, batch_size: int, micro_batch: int | None, packed: bool = False, epoch: int = 0
 ) -> tuple[tuple[Part, ...], ...]:
-    """Parts of each update of the first epoch of seed 0.
+    """Parts of each update of an epoch of seed 0.
 
     Args:
         lengths: tokens of each training row.
@@ -103,11 +116,12 @@ def steps_of(
         batch_size: rows of an update.
         micro_batch: rows of a part at most.
         packed: the model lays rows end to end.
+        epoch: from 0.
     """
     rows: Any = _Lengths(lengths, kind)
     model = torch.nn.Module()
     objective = Classification(model, rows, rows, [], batch_size, micro_batch, 0, packed)
-    return tuple(tuple(Part.of(lengths[batch.rows], packed) for batch in parts) for parts in objective.epoch(0))
+    return tuple(tuple(Part.of(lengths[batch.rows], packed) for batch in parts) for parts in objective.epoch(epoch))
 
 
 def pretraining_steps(lengths: np.ndarray, kind: str, batch_size: int, packed: bool = False) -> tuple[tuple[Part, ...], ...]:

@@ -67,7 +67,9 @@ class LiveStorages(TorchDispatchMode):
                     self.add(part)
 
     def __torch_dispatch__(self, operation: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
-        """Run one operation and notice what it made."""
+        """Run one operation and notice what it reads, which may have been made elsewhere (by NumPy, or while nobody looked), and makes."""
+        for argument in args:
+            self.notice(argument)
         result = operation(*args, **(kwargs or {}))
         self.notice(result)
         return result

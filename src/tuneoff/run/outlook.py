@@ -220,12 +220,15 @@ def _workload(
     validation, test = (evaluation_parts(rows.sizes(name)) for name in ("validation", "test"))
     if frozen:
         full, rest = divmod(len(train), batch_size)
+        second: tuple[tuple[Part, ...], ...]
         steps: tuple[tuple[Part, ...], ...] = tuple((Part(size, 1),) for size in [batch_size] * full + [rest] * (rest > 0))
-        reading = evaluation_parts(train)
+        second, reading = (), evaluation_parts(train)
     else:
-        steps, reading = steps_of(train, kind, batch_size, micro_batch, packs(model_type, kind, checkpointing)), ()
+        cut = partial(steps_of, train, kind, batch_size, micro_batch, packs(model_type, kind, checkpointing))
+        steps, second, reading = cut(), cut(epoch=1), ()
     stored = sum(len(rows.lengths[name]) for name in SPLITS)
-    return Workload(steps, validation, (*validation, *test), reading, rows.used, stored, rows.pairs, rows.exact, rows.filled("train"))
+    judged = validation, (*validation, *test)
+    return Workload(steps, *judged, reading, rows.used, stored, rows.pairs, rows.exact, rows.filled("train"), second)
 
 
 def _corpus_workload(rows: Rows, batch_size: int, model_type: str, kind: str, micro_batch: int | None, _: bool) -> Workload:

@@ -6,7 +6,7 @@ again, in groups of similar length (Zhai et al. 2023, ByteTransformer, arXiv:221
 gradients are those of padded rows, up to rounding.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,15 +130,21 @@ class Layout:
     def apart(self, projected_1HNW: torch.Tensor) -> list[torch.Tensor]:
         """[1, heads, length of the long row, width] → for each group [rows, heads, longest, width]."""
         heads, _, width = projected_1HNW.shape[1:]
-        parts = _Apart.apply(projected_1HNW[0].transpose(0, 1).flatten(1), self)  # type: ignore[no-untyped-call]
+        parts = _Apart.apply(projected_1HNW[0].transpose(0, 1).flatten(1), *self._indices)  # type: ignore[no-untyped-call]
         groups = zip(parts, self.groups, strict=True)
         return [part.view(len(group.rows), group.longest, heads, width).transpose(1, 2) for part, group in groups]
 
     def together(self, parts_GLHW: list[torch.Tensor]) -> torch.Tensor:
         """For each group [rows, longest, heads, width] → [1, length of the long row, heads, width]."""
         heads, width = parts_GLHW[0].shape[2:]
-        joined: torch.Tensor = _Together.apply(self, *(part.flatten(2).flatten(0, 1) for part in parts_GLHW))  # type: ignore[no-untyped-call]
+        parts = [part.flatten(2).flatten(0, 1) for part in parts_GLHW]
+        joined: torch.Tensor = _Together.apply(len(self.places), *self._indices, *parts)  # type: ignore[no-untyped-call]
         return joined.view(1, -1, heads, width)
+
+    @property
+    def _indices(self) -> list[torch.Tensor]:
+        """From the long row into the groups, then from the groups into the long row."""
+        return [group.tokens for group in self.groups] + [group.places for group in self.groups]
 
 
 class _Move(torch.autograd.Function):
@@ -155,41 +161,49 @@ class _Move(torch.autograd.Function):
         return gradients[0].index_select(0, back), None, None
 
 
-def _split(values: torch.Tensor, layout: Layout) -> tuple[torch.Tensor, ...]:
-    return tuple(values.index_select(0, group.tokens) for group in layout.groups)
+def _split(values: torch.Tensor, tokens: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
+    return tuple(values.index_select(0, index) for index in tokens)
 
 
-def _join(parts: tuple[torch.Tensor, ...], layout: Layout) -> torch.Tensor:
+def _join(parts: Sequence[torch.Tensor], places: Sequence[torch.Tensor], length: int) -> torch.Tensor:
     """Spare tokens are zero."""
-    real = [part.index_select(0, group.places) for part, group in zip(parts, layout.groups, strict=True)]
-    spare = len(layout.places) - sum(map(len, real))
-    return torch.cat([*real, real[0].new_zeros(spare, real[0].shape[1])])
+    real = [part.index_select(0, index) for part, index in zip(parts, places, strict=True)]
+    return torch.cat([*real, real[0].new_zeros(length - sum(map(len, real)), real[0].shape[1])])
+
+
+def _halves(tensors: Sequence[torch.Tensor]) -> tuple[Sequence[torch.Tensor], Sequence[torch.Tensor]]:
+    return tensors[: len(tensors) // 2], tensors[len(tensors) // 2 :]
 
 
 class _Apart(torch.autograd.Function):
-    """The long row → padded groups."""
+    """The long row → padded groups, by :attr:`Layout._indices`."""
 
     @staticmethod
-    def forward(ctx: Any, values: torch.Tensor, layout: Layout) -> tuple[torch.Tensor, ...]:
-        ctx.layout = layout
-        return _split(values, layout)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
-        return _join(gradients, ctx.layout), None
-
-
-class _Together(torch.autograd.Function):
-    """Padded groups → the long row."""
-
-    @staticmethod
-    def forward(ctx: Any, layout: Layout, *parts: torch.Tensor) -> torch.Tensor:
-        ctx.layout = layout
-        return _join(parts, layout)
+    def forward(ctx: Any, values: torch.Tensor, *indices: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        ctx.save_for_backward(*indices)  # Not the layout, which would outlive the backward pass.
+        ctx.length = len(values)
+        return _split(values, _halves(indices)[0])
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        return None, *_split(gradients[0], ctx.layout)
+        indices = ctx.saved_tensors
+        return _join(gradients, _halves(indices)[1], ctx.length), *[None] * len(indices)
+
+
+class _Together(torch.autograd.Function):
+    """Padded groups → the long row of so many tokens, by :attr:`Layout._indices`, of which there are two for each group."""
+
+    @staticmethod
+    def forward(ctx: Any, length: int, *indices_and_parts: torch.Tensor) -> torch.Tensor:
+        count = len(indices_and_parts) // 3
+        indices, parts = indices_and_parts[: 2 * count], indices_and_parts[2 * count :]
+        ctx.save_for_backward(*indices)
+        return _join(parts, _halves(indices)[1], length)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        indices = ctx.saved_tensors
+        return *[None] * (1 + len(indices)), *_split(gradients[0], _halves(indices)[0])
 
 
 class _Beside:
