@@ -1,12 +1,14 @@
 """What the search for learning rates saw: of each rate, as points of a chart, and how much the rate matters."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from tuneoff.analyse.trials import MethodTrials
+
+Record = dict[str, Any]
 
 
 def search_points(methods: Sequence[MethodTrials]) -> list[dict[str, Any]]:
@@ -17,10 +19,10 @@ def search_points(methods: Sequence[MethodTrials]) -> list[dict[str, Any]]:
     """
     points = []
     for method in methods:
-        record = next((trial.record for trial in method.complete if trial.record.get("search", {}).get("candidates")), None)
-        if record is None:
+        searched = _search(trial.record for trial in method.complete)
+        if searched is None:
             continue
-        search, metric = record["search"], record.get("trial", {}).get("train", {}).get("select", "accuracy")
+        search, metric = searched
         found = [
             {
                 "label": method.label,
@@ -36,6 +38,12 @@ def search_points(methods: Sequence[MethodTrials]) -> list[dict[str, Any]]:
         ]
         points += sorted(found, key=lambda point: point["learning_rate"])
     return points
+
+
+def _search(records: Iterable[Record]) -> tuple[dict[str, Any], str] | None:
+    """The search that a method's records tell of, the same in all, and the validation score that it went by."""
+    record = next((record for record in records if record.get("search", {}).get("candidates")), None)
+    return None if record is None else (record["search"], record.get("trial", {}).get("train", {}).get("select", "accuracy"))
 
 
 @dataclass(frozen=True)
@@ -68,12 +76,12 @@ class Sensitivity:
         return asdict(self)
 
 
-def sensitivity(records: Sequence[dict[str, Any]]) -> Sensitivity | None:
+def sensitivity(records: Sequence[Record]) -> Sensitivity | None:
     """What the search of a method found; ``None`` without a search."""
-    record = next((record for record in records if record.get("search", {}).get("candidates")), None)
-    if record is None:
+    searched = _search(records)
+    if searched is None:
         return None
-    search, metric = record["search"], record.get("trial", {}).get("train", {}).get("select", "accuracy")
+    search, metric = searched
     first = [candidate["rungs"][0] for candidate in search["candidates"]]
     scores, chosen = [rung[metric] for rung in first], search["candidates"][search["chosen"]]
     return Sensitivity(
