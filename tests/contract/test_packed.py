@@ -1,5 +1,6 @@
-"""Rows laid end to end learn what padded rows learn: for every method, on every architecture that is packed."""
+"""Rows laid end to end teach and tell what padded rows do: for every method, on every architecture that is packed."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ from tests.contract.pairs import ARCHITECTURES, CPU, Attached, Backbone, attach,
 from tuneoff.methods import Method, method_class, method_names
 from tuneoff.methods._peft_types import TRIED
 from tuneoff.methods.peft import peft_types
-from tuneoff.train import TokenRows, forward, packs
+from tuneoff.train import TokenRows, extract, forward, packs
 from tuneoff.train.attention import use_fast_dropout
+from tuneoff.train.batches import END_TO_END, EVALUATION_TOKENS, end_to_end_batches
+from tuneoff.train.on_cpu import read_on_cpu
 from tuneoff.train.packed import ENCODERS, pack_rows
 
 PACKED = [name for name in ARCHITECTURES if name in ENCODERS]
@@ -88,3 +91,39 @@ def test_architectures_are_packed_on_a_cpu_alone() -> None:
         assert not packs(kind, "cuda")
         assert not packs(kind, CPU.type, gradient_checkpointing=True)
     assert not packs("llama", CPU.type)
+
+
+@pytest.mark.parametrize("architecture", PACKED)
+def test_a_frozen_backbone_reads_the_same_features(architecture: str, backbones: dict[str, Backbone]) -> None:
+    """In long rows of one shape, whatever rows meet in them; afterwards it reads padded rows as before."""
+    attached = attach("feature_extraction", backbones[architecture])
+    encode: Any = attached.adapted.encode
+    rows: TokenRows = attached.rows(TEXTS * 5, None)
+    shapes: set[int] = set()
+    for name, module in encode.named_modules():
+        if name.endswith(("attention.output.LayerNorm", "sa_layer_norm")):
+            module.register_forward_hook(lambda module, arguments, output: shapes.add(output.shape[0] * output.shape[1]))
+    padded = extract(encode, rows)
+    assert len(shapes) == 1
+    longest = int(rows.lengths.max())
+    for long_row in (longest + 1, 3 * longest, 1000):
+        shapes.clear()
+        batches = list(end_to_end_batches(rows.lengths, long_row))
+        assert sorted(np.concatenate(batches)) == list(range(len(rows)))
+        assert all(rows.lengths[batch].sum() < long_row for batch in batches)
+        with read_on_cpu(encode, long_row) as end_to_end, torch.inference_mode():
+            assert end_to_end
+            for batch in batches:
+                torch.testing.assert_close(encode(**rows.batch(batch).inputs), padded[torch.from_numpy(batch)], rtol=1e-4, atol=1e-5)
+        assert shapes == {long_row}
+    shapes.clear()
+    torch.testing.assert_close(extract(encode, rows, on_cpu=True), padded, rtol=1e-4, atol=1e-5)
+    assert shapes == {EVALUATION_TOKENS // END_TO_END}
+    assert torch.equal(extract(encode, rows), padded)
+
+
+def test_a_backbone_that_is_not_packed_is_read_as_it_is(tmp_path: Path) -> None:
+    attached = attach("feature_extraction", make_backbone(tmp_path / "llama", "llama"))
+    encode: Any = attached.adapted.encode
+    rows: TokenRows = attached.rows(TEXTS, None)
+    assert torch.equal(extract(encode, rows, on_cpu=True), extract(encode, rows))

@@ -27,7 +27,7 @@ class StandIn:
     ) -> None:
         self.watch, self.parts = watch, list(parts)
         self.device, self.vocabulary, self.pairs = device, vocabulary, pairs
-        self.lengths = np.concatenate([np.full(part.rows, part.length, dtype=np.int64) for part in self.parts])
+        self.lengths = np.concatenate([part.lengths or [part.length] * part.rows for part in self.parts])
         self.filled = np.concatenate([part.lengths or [part.length, *[max(1, part.length - 1)] * (part.rows - 1)] for part in self.parts])
         self.there = np.ones((0, 0), dtype=bool)
         self.targets = np.zeros(len(self.lengths), dtype=np.int64) if targets else None

@@ -155,7 +155,10 @@ def _features(scene: Scene, device: torch.device, watch: Watch) -> None:
         watch.tag("weights", _everything(encode))
         watch.mark("start")
         watch.mark("read")
-        extract(encode, StandIn(watch, [scene.evaluation], device, scene.facts.config.vocab_size, scene.pairs))  # type: ignore[arg-type]
+        masks = GivenMasks()
+        rows: Any = StandIn(watch, [scene.evaluation], device, scene.facts.config.vocab_size, scene.pairs)
+        masks.rows = rows
+        extract(encode, rows, scene.target.kind == "cpu", masks if device.type == "meta" else read_mask)
         watch.mark("read_end")
         probe.float()
         stored = FeatureRows(torch.zeros(scene.stored_rows, scene.facts.hidden, device=device), np.zeros(scene.stored_rows, int), device)

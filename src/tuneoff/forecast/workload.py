@@ -11,7 +11,7 @@ import torch
 from tuneoff.forecast.scene import Part
 from tuneoff.seeds import seed_for
 from tuneoff.train import Classification
-from tuneoff.train.batches import Batch, Passes, epoch_order, evaluation_batches, length_parts
+from tuneoff.train.batches import Batch, Passes, end_to_end_batches, epoch_order, evaluation_batches, length_parts
 
 #: Characters of a token, where there is no tokenizer to ask: of Hangul, and of other scripts. Measured on this project's samples
 #: with KLUE's and BERT's vocabularies; a tokenizer made for another language needs more.
@@ -134,9 +134,9 @@ def pretraining_steps(lengths: np.ndarray, kind: str, batch_size: int, packed: b
     )
 
 
-def evaluation_parts(lengths: np.ndarray) -> tuple[Part, ...]:
-    """Batches of a pass without gradients."""
-    return tuple(Part.of(lengths[rows]) for rows in evaluation_batches(lengths))
+def evaluation_parts(lengths: np.ndarray, packed: bool = False) -> tuple[Part, ...]:
+    """Batches of a pass without gradients; of one that reads a frozen backbone, which may lay rows end to end."""
+    return tuple(Part.of(lengths[rows], packed) for rows in (end_to_end_batches if packed else evaluation_batches)(lengths))
 
 
 def estimated_lengths(texts: Sequence[tuple[str, ...]], max_length: int) -> np.ndarray:

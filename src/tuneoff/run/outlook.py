@@ -217,12 +217,13 @@ def _workload(
     rows: Rows, batch_size: int, frozen: bool, model_type: str, kind: str, micro_batch: int | None, checkpointing: bool
 ) -> Workload:
     train = rows.sizes("train")
-    validation, test = (evaluation_parts(rows.sizes(name)) for name in ("validation", "test"))
+    read = partial(evaluation_parts, packed=frozen and packs(model_type, kind))
+    validation, test = (read(rows.sizes(name)) for name in ("validation", "test"))
     if frozen:
         full, rest = divmod(len(train), batch_size)
         second: tuple[tuple[Part, ...], ...]
         steps: tuple[tuple[Part, ...], ...] = tuple((Part(size, 1),) for size in [batch_size] * full + [rest] * (rest > 0))
-        second, reading = (), evaluation_parts(train)
+        second, reading = (), read(train)
     else:
         cut = partial(steps_of, train, kind, batch_size, micro_batch, packs(model_type, kind, checkpointing))
         steps, second, reading = cut(), cut(epoch=1), ()

@@ -194,7 +194,7 @@ def _read(setting: Setting) -> tuple[dict[str, torch.Tensor], FeatureCost, bool]
     with bench.clock.phase("features"):
         for split in ("train", "validation", "test"):
             with read.phase(split):
-                features[split] = extract(adapted.encode, setting.rows(split))
+                features[split] = extract(adapted.encode, setting.rows(split), bench.device.type == "cpu")
         peak, energy = bench.meter.peak(), bench.energy.stop()
         cost = FeatureCost(read.seconds, peak.bytes, peak.counter, energy.as_dict() if energy else None)
         save_features(file, features, cost)

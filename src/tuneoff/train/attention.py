@@ -77,6 +77,12 @@ def use_fast_dropout(model: nn.Module, seed: int, masks: type[MaskSource] = Mask
     for name, module in list(model.named_modules()):
         if type(module) is nn.Dropout and name:
             model.set_submodule(name, FastDropout(module.p, source))
+    use_cpu_attention(model, source)
+    return source
+
+
+def use_cpu_attention(model: nn.Module, source: MaskSource) -> None:
+    """Replace the attention of a model where transformers lets it be chosen; in training it draws its masks from this source."""
 
     def padded(
         module: nn.Module,
@@ -128,4 +134,3 @@ def use_fast_dropout(model: nn.Module, seed: int, masks: type[MaskSource] = Mask
         if isinstance(module, PreTrainedModel) and module.config._attn_implementation == "sdpa":
             module.set_attn_implementation(NAME)
             break
-    return source

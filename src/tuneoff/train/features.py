@@ -1,6 +1,7 @@
 """Features of a frozen backbone: read once per backbone, data and length, kept on disk, shared by every head."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from torch import nn
 
 from tuneoff.data import publish
 from tuneoff.faults import fault
-from tuneoff.train.batches import TokenRows, evaluation_batches
+from tuneoff.train.batches import END_TO_END, TokenRows, end_to_end_batches, evaluation_batches
+from tuneoff.train.on_cpu import read_on_cpu
+from tuneoff.train.packed import ReadMask, read_mask
 from tuneoff.train.room import ROOM
 
 
@@ -25,16 +28,24 @@ class FeatureCost:
     energy: dict[str, float | None] | None = None
 
 
-def extract(encode: nn.Module, rows: TokenRows) -> torch.Tensor:
-    """Features of all rows, fp32 of shape [rows, hidden], in the rows' order."""
+def extract(encode: nn.Module, rows: TokenRows, on_cpu: bool = False, read: ReadMask = read_mask) -> torch.Tensor:
+    """Features of all rows, fp32 of shape [rows, hidden], in the rows' order.
+
+    Args:
+        encode: token ids → features.
+        rows: to read.
+        on_cpu: the device is a CPU, where rows are laid end to end if the architecture allows it.
+        read: how masks of attention are read.
+    """
     encode.eval()
-    return ROOM.fit(lambda tokens: _extract(encode, rows, tokens))
+    return ROOM.fit(lambda tokens: _extract(encode, rows, tokens, on_cpu, read))
 
 
-def _extract(encode: nn.Module, rows: TokenRows, tokens: int) -> torch.Tensor:
+def _extract(encode: nn.Module, rows: TokenRows, tokens: int, on_cpu: bool, read: ReadMask) -> torch.Tensor:
     found: torch.Tensor | None = None
-    with torch.inference_mode():
-        for chosen in evaluation_batches(rows.lengths, tokens):
+    long_row = max(1, tokens // END_TO_END)
+    with torch.inference_mode(), read_on_cpu(encode, long_row, read) if on_cpu else nullcontext(False) as end_to_end:
+        for chosen in end_to_end_batches(rows.lengths, long_row) if end_to_end else evaluation_batches(rows.lengths, tokens):
             fault("evaluate", len(chosen))
             features = encode(**rows.batch(chosen).inputs).float().cpu()
             if found is None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.utils.hooks import RemovableHandle
 from transformers import EncoderDecoderCache, PreTrainedModel
 
 from tuneoff.train.batches import length_parts
@@ -27,7 +28,7 @@ ENCODERS = {
     "xlm-roberta": "encoder",
 }
 #: Tokens of all rows are filled up to a multiple of this: kernels are prepared once a shape, and few shapes are met again.
-TOKENS_STEP = 32
+TOKENS_STEP = 64
 #: One more group costs attention about as much as so many padded tokens.
 GROUP_OVERHEAD = 200
 
@@ -69,7 +70,7 @@ class Layout:
         length: of its padded rows.
         groups: for attention, one after the other in the long row.
         tokens: [rows · length] → place in the long row; padding → a spare token.
-        places: [length of the long row] → place in the padded batch; spare tokens → a place of padding.
+        places: [length of the long row] → place in the padded batch; spare tokens → one of padding where there is any.
         firsts: [rows] → place of each row's first token in the long row; ``None`` where one begins with padding.
         past: keys and values in front of every layer's own, by layer, each [rows, heads, positions, width].
     """
@@ -83,19 +84,20 @@ class Layout:
     past: Any = None
 
     @classmethod
-    def of(cls, there: np.ndarray, device: torch.device, past: Any = None) -> "Layout":
+    def of(cls, there: np.ndarray, device: torch.device, past: Any = None, step: int = TOKENS_STEP) -> "Layout":
         """Lay these rows end to end.
 
         Args:
-            there: [rows, length], true where there is a token; false somewhere.
+            there: [rows, length], true where there is a token.
             device: of the indices.
             past: see the class.
+            step: the long row is filled up to a multiple of this.
         """
         rows, length = there.shape
         lengths = there.sum(1)
-        padding = int(np.flatnonzero(~there.reshape(-1))[0])
+        padding = int(there.argmin())  # Without any, spare tokens are copies of the first.
         count = int(lengths.sum())
-        places = np.full(-(-(count + 1) // TOKENS_STEP) * TOKENS_STEP, padding)
+        places = np.full(-(-(count + 1) // step) * step, padding)
         tokens = np.full(rows * length, count)
         groups: list[Group] = []
         start = 0
@@ -224,7 +226,9 @@ def read_mask(mask: torch.Tensor, length: int) -> np.ndarray:
     return there
 
 
-def pack_rows(model: nn.Module, firsts_alone: bool = False, read: ReadMask = read_mask) -> None:
+def pack_rows(
+    model: nn.Module, firsts_alone: bool = False, read: ReadMask = read_mask, reading: int | None = None
+) -> list[RemovableHandle]:
     """Have the encoder of a model compute no padding while it trains; its attention must take a :class:`Layout` for a mask.
 
     Args:
@@ -232,6 +236,10 @@ def pack_rows(model: nn.Module, firsts_alone: bool = False, read: ReadMask = rea
         firsts_alone: the head reads the first token of each row, as classifiers of these architectures do: behind the attention of
             the last layer only those are computed, and the encoder gives [rows, 1, width].
         read: other than :func:`read_mask` where tensors have no numbers.
+        reading: not while it trains but while it is read, in long rows that are filled up to a multiple of so many tokens.
+
+    Returns:
+        what undoes it.
     """
     inner = next(module for module in model.modules() if isinstance(module, PreTrainedModel))
     encoder: Any = getattr(inner.base_model, ENCODERS[inner.config.model_type])
@@ -242,15 +250,15 @@ def pack_rows(model: nn.Module, firsts_alone: bool = False, read: ReadMask = rea
     def before(module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
         laid.clear()
         mask = named.get("attention_mask")
-        if not module.training or mask is None:
+        if module.training == bool(reading) or (mask is None and not reading):
             return None
         hidden, *others = arguments or (named.pop("hidden_states"),)
-        there = read(mask, hidden.shape[1])
-        if there.all():
+        there = np.ones(hidden.shape[:2], dtype=bool) if mask is None else read(mask, hidden.shape[1])
+        if there.all() and not reading:
             return (hidden, *others), named
         past = named.get("past_key_values")
         beside = None if past is None else _Beside(past)
-        layout = Layout.of(there, hidden.device, beside.layers if beside else None)
+        layout = Layout.of(there, hidden.device, beside.layers if beside else None, reading or TOKENS_STEP)
         laid.append(layout)
         more = {"past_key_values": beside} if beside else {}
         return (layout.pack(hidden), *others), {**named, "attention_mask": layout, **more}
@@ -268,7 +276,5 @@ def pack_rows(model: nn.Module, firsts_alone: bool = False, read: ReadMask = rea
             output.last_hidden_state = hidden.transpose(0, 1) if narrowed else layout.unpack(hidden)
         return output
 
-    encoder.register_forward_pre_hook(before, with_kwargs=True)
-    encoder.register_forward_hook(after)
-    if after_attention is not None:
-        after_attention.register_forward_pre_hook(narrow)
+    hooks = [encoder.register_forward_pre_hook(before, with_kwargs=True), encoder.register_forward_hook(after)]
+    return hooks if after_attention is None else [*hooks, after_attention.register_forward_pre_hook(narrow)]

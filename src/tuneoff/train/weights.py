@@ -89,8 +89,9 @@ class Weights:
             for decay, chosen in ((weight_decay, [p for p in members if p.dim() > 1]), (0.0, [p for p in members if p.dim() <= 1])):
                 if chosen:
                     options.append({"params": chosen, "lr": group.learning_rate, "weight_decay": decay, "start": group.start})
-        adam = torch.optim.AdamW(options, fused=self.device.type in ("cpu", "cuda"))
-        self.optimiser = self.accelerator.prepare_optimizer(adam)
+        self.optimiser: Any = torch.optim.AdamW(options, fused=self.device.type in ("cpu", "cuda"))
+        if precision == "fp16":
+            self.optimiser = self.accelerator.prepare_optimizer(self.optimiser)
         self.model = self.accelerator.prepare_model(model)
         # Gradients of the masters keep their buffers from step to step; the first micro-batch of a step overwrites them.
         self._accumulated = False
