@@ -12,11 +12,10 @@ from tests.contract.pairs import ARCHITECTURES, CPU, Attached, Backbone, attach,
 from tuneoff.methods import Method, method_class, method_names
 from tuneoff.methods._peft_types import TRIED
 from tuneoff.methods.peft import peft_types
-from tuneoff.train import TokenRows, extract, forward, packs
+from tuneoff.train import TokenRows, extract, forward, packs, predict, train_on_cpu
 from tuneoff.train.attention import use_fast_dropout
 from tuneoff.train.batches import END_TO_END, EVALUATION_TOKENS, end_to_end_batches
-from tuneoff.train.on_cpu import read_on_cpu
-from tuneoff.train.packed import ENCODERS, pack_rows
+from tuneoff.train.packed import ENCODERS, READING_STEP, pack_rows
 
 PACKED = [name for name in ARCHITECTURES if name in ENCODERS]
 METHODS = [name for name in method_names() if issubclass(method_class(name), Method) and name not in ("peft", "feature_extraction")]
@@ -93,33 +92,51 @@ def test_architectures_are_packed_on_a_cpu_alone() -> None:
     assert not packs("llama", CPU.type)
 
 
+def hidden_shapes(model: nn.Module) -> set[int]:
+    """Tokens that go through each layer, from now on."""
+    shapes: set[int] = set()
+    for name, module in model.named_modules():
+        if name.endswith(("output.LayerNorm", "output_layer_norm")) and "attention" not in name:
+            module.register_forward_hook(lambda module, arguments, output: shapes.add(output.shape[0] * output.shape[1]))
+    return shapes
+
+
 @pytest.mark.parametrize("architecture", PACKED)
 def test_a_frozen_backbone_reads_the_same_features(architecture: str, backbones: dict[str, Backbone]) -> None:
-    """In long rows of one shape, whatever rows meet in them; afterwards it reads padded rows as before."""
+    """In long rows of few lengths, whatever rows meet in them; afterwards it reads padded rows as before."""
     attached = attach("feature_extraction", backbones[architecture])
     encode: Any = attached.adapted.encode
-    rows: TokenRows = attached.rows(TEXTS * 5, None)
-    shapes: set[int] = set()
-    for name, module in encode.named_modules():
-        if name.endswith(("attention.output.LayerNorm", "sa_layer_norm")):
-            module.register_forward_hook(lambda module, arguments, output: shapes.add(output.shape[0] * output.shape[1]))
+    rows: TokenRows = attached.rows(TEXTS * 60, None)
+    shapes = hidden_shapes(encode)
     padded = extract(encode, rows)
-    assert len(shapes) == 1
-    longest = int(rows.lengths.max())
-    for long_row in (longest + 1, 3 * longest, 1000):
-        shapes.clear()
-        batches = list(end_to_end_batches(rows.lengths, long_row))
-        assert sorted(np.concatenate(batches)) == list(range(len(rows)))
-        assert all(rows.lengths[batch].sum() < long_row for batch in batches)
-        with read_on_cpu(encode, long_row) as end_to_end, torch.inference_mode():
-            assert end_to_end
-            for batch in batches:
-                torch.testing.assert_close(encode(**rows.batch(batch).inputs), padded[torch.from_numpy(batch)], rtol=1e-4, atol=1e-5)
-        assert shapes == {long_row}
+    assert shapes
+    assert not any(shape % READING_STEP == 0 for shape in shapes)
     shapes.clear()
     torch.testing.assert_close(extract(encode, rows, on_cpu=True), padded, rtol=1e-4, atol=1e-5)
-    assert shapes == {EVALUATION_TOKENS // END_TO_END}
+    assert all(shape % READING_STEP == 0 for shape in shapes)
     assert torch.equal(extract(encode, rows), padded)
+
+
+@pytest.mark.parametrize(("architecture", "method"), PAIRS, ids=lambda part: part)
+def test_same_answers(architecture: str, method: str, backbones: dict[str, Backbone]) -> None:
+    """With training's own hooks in place or in a fresh model."""
+    backbone = backbones[architecture]
+    if reason := build(method).unsupported(backbone.facts):
+        pytest.skip(reason)
+    attached = attach(method, backbone)
+    model, rows = attached.adapted.model, attached.rows(TEXTS, TARGETS)
+    wanted = predict(model, rows)
+    np.testing.assert_allclose(predict(model, rows, on_cpu=True), wanted, rtol=RELATIVE, atol=RELATIVE)
+    assert train_on_cpu(model, 0, firsts_alone=True)
+    np.testing.assert_allclose(predict(model, rows, on_cpu=True), wanted, rtol=RELATIVE, atol=RELATIVE)
+
+
+def test_batches_that_are_laid_end_to_end_hold_every_row_once() -> None:
+    lengths = np.random.default_rng(0).integers(1, 400, 1000)
+    for tokens in (1, 100, EVALUATION_TOKENS):
+        batches = list(end_to_end_batches(lengths, tokens))
+        assert sorted(np.concatenate(batches)) == list(range(len(lengths)))
+        assert all(len(batch) == 1 or lengths[batch].sum() < tokens // END_TO_END for batch in batches)
 
 
 def test_a_backbone_that_is_not_packed_is_read_as_it_is(tmp_path: Path) -> None:

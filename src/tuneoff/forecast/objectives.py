@@ -11,6 +11,7 @@ from tuneoff.forecast.scene import Part, Scene
 from tuneoff.forecast.watch import Watch
 from tuneoff.train import Classification, LanguageModelling
 from tuneoff.train.batches import Batch
+from tuneoff.train.packed import ReadMask
 
 #: Epochs that are rehearsed: from the second on, a copy of the best epoch's weights lives beside what trains.
 MOST_EPOCHS = 2
@@ -23,13 +24,19 @@ class StandIn:
     """
 
     def __init__(
-        self, watch: Watch, parts: Iterable[Part], device: torch.device, vocabulary: int, pairs: bool, targets: bool = True
+        self,
+        watch: Watch,
+        parts: Iterable[Part],
+        device: torch.device,
+        vocabulary: int,
+        pairs: bool,
+        masks: "GivenMasks",
+        targets: bool = True,
     ) -> None:
-        self.watch, self.parts = watch, list(parts)
+        self.watch, self.parts, self.masks = watch, list(parts), masks
         self.device, self.vocabulary, self.pairs = device, vocabulary, pairs
         self.lengths = np.concatenate([part.lengths or [part.length] * part.rows for part in self.parts])
         self.filled = np.concatenate([part.lengths or [part.length, *[max(1, part.length - 1)] * (part.rows - 1)] for part in self.parts])
-        self.there = np.ones((0, 0), dtype=bool)
         self.targets = np.zeros(len(self.lengths), dtype=np.int64) if targets else None
 
     def __len__(self) -> int:
@@ -45,14 +52,14 @@ class StandIn:
     def batch(self, rows: np.ndarray) -> Batch:
         """A batch of the rows' shape."""
         shape = len(rows), int(self.lengths[rows].max())
-        self.there = np.arange(shape[1]) < self.filled[rows, None]
+        there = self.masks.there = np.arange(shape[1]) < self.filled[rows, None]
         self.watch.batch(len(rows))
         if self.device.type == "meta":
             ids = torch.empty(shape, dtype=torch.long, device="meta")
             mask = torch.empty_like(ids)
         else:
             ids = torch.randint(self.vocabulary // 2, self.vocabulary, shape, device=self.device)
-            mask = torch.from_numpy(self.there.astype(np.int64)).to(self.device)
+            mask = torch.from_numpy(there.astype(np.int64)).to(self.device)
         inputs = {"input_ids": ids, "attention_mask": mask}
         if self.pairs:
             inputs["token_type_ids"] = torch.zeros_like(ids)
@@ -63,18 +70,16 @@ class StandIn:
 class GivenMasks:
     """Reads masks that have no numbers: of the batch that a stand-in made last, with virtual tokens in front.
 
-    Args:
-        rows: the stand-in; set before a forward pass.
+    Attributes:
+        there: [rows, length], true where that batch has a token.
     """
 
     def __init__(self) -> None:
-        self.rows: StandIn | None = None
+        self.there = np.ones((0, 0), dtype=bool)
 
     def __call__(self, mask: torch.Tensor, length: int) -> np.ndarray:
         """See :data:`~tuneoff.train.packed.ReadMask`."""
-        assert self.rows is not None
-        there = self.rows.there
-        return np.pad(there, ((0, 0), (length - there.shape[1], 0)), constant_values=True)
+        return np.pad(self.there, ((0, 0), (length - self.there.shape[1], 0)), constant_values=True)
 
 
 class _Judged:
@@ -91,9 +96,11 @@ class _Judged:
 class RehearsedClassification(Classification, _Judged):
     """The objective of classification over given batches: the scene's steps, spread over the epochs."""
 
-    def __init__(self, watch: Watch, scene: Scene, model: nn.Module, train: Any, parts: list[list[np.ndarray]], validation: Any) -> None:
+    def __init__(
+        self, watch: Watch, scene: Scene, model: nn.Module, train: Any, parts: list[list[np.ndarray]], validation: Any, read: ReadMask
+    ) -> None:
         labels = [str(number) for number in range(scene.facts.config.num_labels)]
-        super().__init__(model, train, validation, labels, 1, None, 0)
+        super().__init__(model, train, validation, labels, 1, None, 0, on_cpu=scene.target.kind == "cpu", read=read)
         self._watch = watch
         self._epochs = _by_epoch(scene, parts)
         self.num_batches = len(self._epochs[0])

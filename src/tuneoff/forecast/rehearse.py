@@ -25,7 +25,7 @@ from tuneoff.measure import Clock
 from tuneoff.methods import Adapted
 from tuneoff.train import FeatureRows, Group, Schedule, cast_for_compute, extract, fit, predict, train_on_cpu, used_rows_only
 from tuneoff.train.dropout import MaskSource
-from tuneoff.train.packed import read_mask
+from tuneoff.train.packed import ReadMask, read_mask
 from tuneoff.train.weights import make_accelerator
 
 
@@ -106,12 +106,12 @@ def _tokens(scene: Scene, device: torch.device, watch: Watch) -> None:
     vocabulary = scene.facts.config.vocab_size
     with watch.active(), used_rows_only(model, set(adapted.trainable), np.arange(scene.used_rows), scene.train.weight_decay):
         masks = GivenMasks()
-        _on_cpu(scene, model, device, masks)
+        read = _on_cpu(scene, model, device, masks)
         watch.mark("start")
         weights = WatchedWeights(watch, model, _groups(adapted), scene.precision, scene.train.weight_decay, _accelerator(scene, device))
-        train = masks.rows = StandIn(watch, (part for step in scene.steps for part in step), device, scene.used_rows, scene.pairs)
-        evaluation = StandIn(watch, [scene.evaluation], device, vocabulary, scene.pairs)
-        objective = RehearsedClassification(watch, scene, model, train, by_step(scene.steps, train), evaluation)
+        train = StandIn(watch, (part for step in scene.steps for part in step), device, scene.used_rows, scene.pairs, masks)
+        evaluation: Any = StandIn(watch, [scene.evaluation], device, vocabulary, scene.pairs, masks)
+        objective = RehearsedClassification(watch, scene, model, train, by_step(scene.steps, train), evaluation, read)
         fit(
             model,
             weights,
@@ -124,15 +124,17 @@ def _tokens(scene: Scene, device: torch.device, watch: Watch) -> None:
         )
         watch.tag("weights", _everything(model))
         watch.mark("evaluate")
-        predict(model, evaluation)  # type: ignore[arg-type]
+        predict(model, evaluation, scene.target.kind == "cpu", read)
         watch.mark("end")
 
 
-def _on_cpu(scene: Scene, model: nn.Module, device: torch.device, masks: GivenMasks) -> None:
+def _on_cpu(scene: Scene, model: nn.Module, device: torch.device, masks: GivenMasks) -> ReadMask:
+    """Prepare a model for the training that it would get on a CPU; how its masks are read."""
+    without_numbers = device.type == "meta"
+    source, read = (EmptyMasks, masks) if without_numbers else (MaskSource, read_mask)
     if scene.target.kind == "cpu" and not scene.train.gradient_checkpointing:
-        without_numbers = device.type == "meta"
-        source, read = (EmptyMasks, masks) if without_numbers else (MaskSource, read_mask)
         train_on_cpu(model, 0, scene.pretrain is None, source, read)
+    return read
 
 
 class EmptyMasks(MaskSource):
@@ -156,8 +158,7 @@ def _features(scene: Scene, device: torch.device, watch: Watch) -> None:
         watch.mark("start")
         watch.mark("read")
         masks = GivenMasks()
-        rows: Any = StandIn(watch, [scene.evaluation], device, scene.facts.config.vocab_size, scene.pairs)
-        masks.rows = rows
+        rows: Any = StandIn(watch, [scene.evaluation], device, scene.facts.config.vocab_size, scene.pairs, masks)
         extract(encode, rows, scene.target.kind == "cpu", masks if device.type == "meta" else read_mask)
         watch.mark("read_end")
         probe.float()
@@ -165,7 +166,7 @@ def _features(scene: Scene, device: torch.device, watch: Watch) -> None:
         batch = np.arange(min(scene.stored_rows, scene.train.batch_size))
         plain = _accelerator(replace(scene, precision="fp32"), device)
         weights = WatchedWeights(watch, adapted.model, _groups(adapted), "fp32", scene.train.weight_decay, plain)
-        objective = RehearsedClassification(watch, scene, probe, stored, [[batch]] * len(scene.steps), stored)
+        objective = RehearsedClassification(watch, scene, probe, stored, [[batch]] * len(scene.steps), stored, masks)
         fit(probe, weights, objective, _schedule(scene), Clock())
         watch.mark("evaluate")
         predict(probe, stored)
@@ -182,8 +183,8 @@ def _pretraining(scene: Scene, device: torch.device, watch: Watch) -> None:
         _on_cpu(scene, model, device, masks)
         watch.mark("start")
         parts = (part for step in scene.steps for part in step)
-        train = masks.rows = StandIn(watch, parts, device, vocabulary, scene.pairs, targets=False)
-        evaluation = StandIn(watch, [scene.evaluation], device, vocabulary, scene.pairs, targets=False)
+        train = StandIn(watch, parts, device, vocabulary, scene.pairs, masks, targets=False)
+        evaluation = StandIn(watch, [scene.evaluation], device, vocabulary, scene.pairs, masks, targets=False)
         objective = RehearsedLanguageModelling(watch, scene, model, train, evaluation)
         model.eval()
         objective.validate()

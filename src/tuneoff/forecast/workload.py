@@ -135,7 +135,7 @@ def pretraining_steps(lengths: np.ndarray, kind: str, batch_size: int, packed: b
 
 
 def evaluation_parts(lengths: np.ndarray, packed: bool = False) -> tuple[Part, ...]:
-    """Batches of a pass without gradients; of one that reads a frozen backbone, which may lay rows end to end."""
+    """Batches of a pass without gradients."""
     return tuple(Part.of(lengths[rows], packed) for rows in (end_to_end_batches if packed else evaluation_batches)(lengths))
 
 

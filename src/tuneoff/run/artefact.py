@@ -184,7 +184,7 @@ class Predictor:
         """
         if isinstance(self.method, TextMethod):
             return self.method.logits(texts)
-        return predict(self.adapted.model, self._rows(texts, cache))
+        return predict(self.adapted.model, self._rows(texts, cache), self.device.type == "cpu")
 
     def answers(self, texts: Sequence[tuple[str, ...]], cache: Path) -> Callable[[Sequence[int]], np.ndarray]:
         """Row numbers of these texts → their logits in one batch: from tokens on a backbone, from text for a baseline."""

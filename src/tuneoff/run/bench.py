@@ -30,6 +30,11 @@ class Bench:
     #: Rows of a forward pass in training, where the batch does not fit.
     micro_batch: int | None = None
 
+    @property
+    def on_cpu(self) -> bool:
+        """Whether batches are computed by a CPU."""
+        return self.device.type == "cpu"
+
     def on_point(self, point: Point, num_steps: int) -> None:
         """Append a point of the curve; the parent reads its last line."""
         line = json.dumps(point.as_dict() | {"steps": num_steps}) + "\n"
@@ -40,7 +45,7 @@ class Bench:
 
     def watch(self, model: torch.nn.Module, weights: Weights) -> LivePeak | None:
         """Sums live tensors where the device keeps no such count itself."""
-        if self.device.type != "cpu":
+        if not self.on_cpu:
             return None
         peak = LivePeak(self.device.type)
         peak.add_all([*model.parameters(), *model.buffers(), *set_aside(model), *state_tensors(model), *weights.masters])

@@ -217,7 +217,7 @@ def _workload(
     rows: Rows, batch_size: int, frozen: bool, model_type: str, kind: str, micro_batch: int | None, checkpointing: bool
 ) -> Workload:
     train = rows.sizes("train")
-    read = partial(evaluation_parts, packed=frozen and packs(model_type, kind))
+    read = partial(evaluation_parts, packed=packs(model_type, kind))
     validation, test = (read(rows.sizes(name)) for name in ("validation", "test"))
     if frozen:
         full, rest = divmod(len(train), batch_size)

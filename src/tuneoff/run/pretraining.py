@@ -44,7 +44,7 @@ def _pretrain(bench: Bench) -> dict[str, Any]:
     with clock.phase("tokenise"):
         texts = [(text,) for text in bench.splits.corpus]
         tokens = tokenise(texts, tokenizer, tokenizer_hash(tokenizer), trial.pretrain.max_length, job.cache, split_long=True)
-    packed = bench.device.type == "cpu" and train_on_cpu(model, seed_for("dropout", trial.seed, *ranks.apart()))
+    packed = bench.on_cpu and train_on_cpu(model, seed_for("dropout", trial.seed, *ranks.apart()))
     torch.manual_seed(seed_for("dropout", trial.seed, *ranks.apart()))
     bench.meter.reset()
     bench.energy.start()

@@ -98,7 +98,7 @@ def _on_tokens(setting: Setting, rates: Rates, schedule: Schedule) -> Iterator[T
     torch.manual_seed(dropout_seed)
     embedding = nullcontext() if sharded else used_rows_only(*_embedding(adapted, train_rows, trial))
     with embedding:
-        fast = bench.device.type == "cpu" and not trial.train.gradient_checkpointing
+        fast = bench.on_cpu and not trial.train.gradient_checkpointing
         packed = fast and train_on_cpu(adapted.model, dropout_seed, firsts_alone=True)
         meter.reset()
         bench.energy.start()
@@ -121,7 +121,7 @@ def _on_tokens(setting: Setting, rates: Rates, schedule: Schedule) -> Iterator[T
                 watch=watch,
             )
         energy = bench.energy.stop()
-        yield Trained(outcome, bench.peak(watch), lambda name: predict(adapted.model, setting.rows(name)), energy)
+        yield Trained(outcome, bench.peak(watch), lambda name: predict(adapted.model, setting.rows(name), bench.on_cpu), energy)
         weights.settle()
         if sharded:
             gather(adapted.model)
@@ -155,15 +155,16 @@ def _on_features(setting: Setting, rates: Rates, schedule: Schedule) -> Iterator
         if name != PROOF:
             return predict(probe, rows[name])
         cast_for_compute(adapted.encode, setting.precision)  # type: ignore[arg-type]
-        return predict(adapted.model, setting.rows(PROOF))
+        return predict(adapted.model, setting.rows(PROOF), bench.on_cpu)
 
     model = Trained(outcome, peak, logits, energy, cost, here)
     yield replace(model, peak=model.at_least(peak))
 
 
 def _objective(bench: Bench, model: Any, train: AnyRows, validation: AnyRows, packed: bool = False) -> Classification:
-    trial = bench.job.trial
-    return Classification(model, train, validation, bench.splits.labels, trial.train.batch_size, bench.micro_batch, trial.seed, packed)
+    trial, labels = bench.job.trial, bench.splits.labels
+    batch_size, micro_batch = trial.train.batch_size, bench.micro_batch
+    return Classification(model, train, validation, labels, batch_size, micro_batch, trial.seed, packed, bench.on_cpu)
 
 
 def _weights(adapted: Adapted, trial: TrialSpec, rates: Rates, precision: Any, base_start: float, sharded: bool = False) -> Weights:
@@ -194,7 +195,7 @@ def _read(setting: Setting) -> tuple[dict[str, torch.Tensor], FeatureCost, bool]
     with bench.clock.phase("features"):
         for split in ("train", "validation", "test"):
             with read.phase(split):
-                features[split] = extract(adapted.encode, setting.rows(split), bench.device.type == "cpu")
+                features[split] = extract(adapted.encode, setting.rows(split), bench.on_cpu)
         peak, energy = bench.meter.peak(), bench.energy.stop()
         cost = FeatureCost(read.seconds, peak.bytes, peak.counter, energy.as_dict() if energy else None)
         save_features(file, features, cost)

@@ -20,7 +20,7 @@ IGNORED = -100
 LENGTH_STEP = 4
 #: Evaluation batches are bounded by padded tokens and rows.
 EVALUATION_TOKENS, EVALUATION_ROWS = 4096, 256
-#: Part of these tokens that rows laid end to end take at once: as fast, in less memory.
+#: Part of these that rows laid end to end take at once: as fast, in less memory.
 END_TO_END = 2
 
 
@@ -198,13 +198,15 @@ def evaluation_batches(lengths: np.ndarray, tokens: int = EVALUATION_TOKENS) -> 
         start += rows
 
 
-def end_to_end_batches(lengths: np.ndarray, tokens: int = EVALUATION_TOKENS // END_TO_END) -> Iterator[np.ndarray]:
-    """All rows, longest first, in batches that are laid end to end: of fewer tokens than so many, which leaves a spare one."""
+def end_to_end_batches(lengths: np.ndarray, tokens: int = EVALUATION_TOKENS) -> Iterator[np.ndarray]:
+    """All rows, longest first, in batches that are laid end to end: where padded ones may have so many tokens."""
     order = np.argsort(-lengths, kind="stable")
     ends = np.cumsum(lengths[order])
     start = 0
     while start < len(order):
         before = int(ends[start - 1]) if start else 0
-        end = max(start + 1, int(np.searchsorted(ends, before + tokens)))
-        yield order[start:end]
-        start = end
+        # With fewer tokens than these one is left to spare, and long rows are as good as full.
+        fitting = int(np.searchsorted(ends, before + tokens // END_TO_END)) - start
+        rows = max(1, min(EVALUATION_ROWS // END_TO_END, fitting))
+        yield order[start : start + rows]
+        start += rows

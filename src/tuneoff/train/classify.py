@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,9 @@ from tuneoff.faults import fault
 from tuneoff.measure import score
 from tuneoff.seeds import seed_for
 from tuneoff.train import ranks
-from tuneoff.train.batches import AnyRows, Batch, Passes, epoch_order, evaluation_batches
+from tuneoff.train.batches import AnyRows, Batch, Passes, end_to_end_batches, epoch_order, evaluation_batches
+from tuneoff.train.on_cpu import read_on_cpu
+from tuneoff.train.packed import ReadMask, read_mask
 from tuneoff.train.room import ROOM
 
 #: In the first epochs the heaviest batch comes first: memory fails early, and live tensors are counted in the first steps of the
@@ -28,16 +31,24 @@ def forward(model: nn.Module, batch: Batch) -> torch.Tensor:
     return logits.float()
 
 
-def predict(model: nn.Module, rows: AnyRows) -> np.ndarray:
-    """Logits of all rows, float32 of shape [rows, classes], in the rows' order."""
-    return ROOM.fit(lambda tokens: _predict(model, rows, tokens))
+def predict(model: nn.Module, rows: AnyRows, on_cpu: bool = False, read: ReadMask = read_mask) -> np.ndarray:
+    """Logits of all rows, float32 of shape [rows, classes], in the rows' order.
+
+    Args:
+        model: tokens or features → logits.
+        rows: to judge.
+        on_cpu: the device is a CPU, where rows of tokens are laid end to end if the architecture allows it.
+        read: how masks of attention are read.
+    """
+    return ROOM.fit(lambda tokens: _predict(model, rows, tokens, on_cpu, read))
 
 
-def _predict(model: nn.Module, rows: AnyRows, tokens: int) -> np.ndarray:
+def _predict(model: nn.Module, rows: AnyRows, tokens: int, on_cpu: bool, read: ReadMask) -> np.ndarray:
     model.eval()
     found: np.ndarray | None = None
-    with torch.inference_mode():
-        for chosen, counts in ranks.mine(list(evaluation_batches(rows.lengths, tokens))):
+    with torch.inference_mode(), read_on_cpu(model, read) if on_cpu else nullcontext(False) as end_to_end:
+        batches = end_to_end_batches if end_to_end else evaluation_batches
+        for chosen, counts in ranks.mine(list(batches(rows.lengths, tokens))):
             fault("evaluate", len(chosen))
             logits = forward(model, rows.batch(chosen)).cpu().numpy()
             if found is None:
@@ -63,7 +74,9 @@ class Classification:
         batch_size: rows of an update.
         micro_batch: rows of one forward pass; the update is the same.
         seed: number of the seed; the data order follows from it, and which batches come first from how they are cut.
-        packed: the model lays rows end to end.
+        packed: the model lays rows end to end while it trains.
+        on_cpu: see :func:`predict`.
+        read: see :func:`predict`.
     """
 
     def __init__(
@@ -76,12 +89,14 @@ class Classification:
         micro_batch: int | None,
         seed: int,
         packed: bool = False,
+        on_cpu: bool = False,
+        read: ReadMask = read_mask,
     ) -> None:
         self.model, self.train_rows, self.validation, self.labels = model, train, validation, labels
         self.batch_size, self.micro_batch = batch_size, micro_batch or batch_size
         self.seed = seed
         self.device = train.device
-        self.packed = packed
+        self.packed, self.on_cpu, self.read = packed, on_cpu, read
         self.num_batches = -(-len(train) // batch_size)
 
     @property
@@ -112,7 +127,7 @@ class Classification:
 
     def validate(self) -> dict[str, float]:
         """Loss, accuracy, macro-F1 and number of predicted classes of the validation rows; where logits are no numbers, the loss alone."""
-        logits = predict(self.model, self.validation)
+        logits = predict(self.model, self.validation, self.on_cpu, self.read)
         targets = self.validation.targets
         assert targets is not None
         truth = targets if isinstance(targets, np.ndarray) else targets.cpu().numpy()

@@ -28,35 +28,41 @@ def train_on_cpu(
         whether rows are laid end to end; batches need no cut then.
     """
     use_fast_dropout(model, seed, masks)
-    if packed := _packs(model, NAME):
+    inner = _inner(model)
+    packed = inner is not None and inner.config._attn_implementation == NAME and packs(inner.config.model_type, "cpu")
+    if packed:
         pack_rows(model, firsts_alone, read)
     return packed
 
 
 @contextmanager
-def read_on_cpu(model: nn.Module, tokens: int, read: ReadMask = read_mask) -> Iterator[bool]:
+def read_on_cpu(model: nn.Module, read: ReadMask = read_mask) -> Iterator[bool]:
     """Rows laid end to end while a model in evaluation mode is read, where the architecture allows it.
 
+    Long rows have few lengths (:data:`~tuneoff.train.packed.READING_STEP`): kernels are prepared once a shape, and kept.
+
     Args:
-        model: as it computes.
-        tokens: of a long row, which is filled up to them: kernels are prepared once a shape, and here there is one.
+        model: as it computes; a classifier's head reads first tokens.
         read: how masks of attention are read.
 
     Yields:
         whether rows are laid end to end.
     """
-    if not _packs(model, "sdpa", NAME):
+    inner = _inner(model)
+    before = None if inner is None else inner.config._attn_implementation
+    if inner is None or before not in ("sdpa", NAME) or not packs(inner.config.model_type, "cpu"):
         yield False
         return
-    use_cpu_attention(model, MaskSource(0))
-    hooks = pack_rows(model, read=read, reading=tokens)
+    if before != NAME:  # Else it trains, and its masks have their source.
+        use_cpu_attention(model, MaskSource(0))
+    hooks = pack_rows(model, "ForSequenceClassification" in type(inner).__name__, read, training=False)
     try:
         yield True
     finally:
         for hook in hooks:
             hook.remove()
+        inner.set_attn_implementation(before)
 
 
-def _packs(model: nn.Module, *attention: str) -> bool:
-    inner = next((module for module in model.modules() if isinstance(module, PreTrainedModel)), None)
-    return inner is not None and inner.config._attn_implementation in attention and packs(inner.config.model_type, "cpu")
+def _inner(model: nn.Module) -> PreTrainedModel | None:
+    return next((module for module in model.modules() if isinstance(module, PreTrainedModel)), None)

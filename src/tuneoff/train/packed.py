@@ -29,6 +29,8 @@ ENCODERS = {
 }
 #: Tokens of all rows are filled up to a multiple of this: kernels are prepared once a shape, and few shapes are met again.
 TOKENS_STEP = 64
+#: The same where a model is read: batches may have any rows there and fill the long row.
+READING_STEP = 512
 #: One more group costs attention about as much as so many padded tokens.
 GROUP_OVERHEAD = 200
 
@@ -226,17 +228,15 @@ def read_mask(mask: torch.Tensor, length: int) -> np.ndarray:
     return there
 
 
-def pack_rows(
-    model: nn.Module, firsts_alone: bool = False, read: ReadMask = read_mask, reading: int | None = None
-) -> list[RemovableHandle]:
-    """Have the encoder of a model compute no padding while it trains; its attention must take a :class:`Layout` for a mask.
+def pack_rows(model: nn.Module, firsts_alone: bool = False, read: ReadMask = read_mask, training: bool = True) -> list[RemovableHandle]:
+    """Have the encoder of a model compute no padding; its attention must take a :class:`Layout` for a mask.
 
     Args:
         model: a transformers model of one of ``ENCODERS``, or one that is wrapped around it.
         firsts_alone: the head reads the first token of each row, as classifiers of these architectures do: behind the attention of
             the last layer only those are computed, and the encoder gives [rows, 1, width].
         read: other than :func:`read_mask` where tensors have no numbers.
-        reading: not while it trains but while it is read, in long rows that are filled up to a multiple of so many tokens.
+        training: in training mode alone, or in evaluation mode alone.
 
     Returns:
         what undoes it.
@@ -250,15 +250,15 @@ def pack_rows(
     def before(module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
         laid.clear()
         mask = named.get("attention_mask")
-        if module.training == bool(reading) or (mask is None and not reading):
+        if module.training != training or (mask is None and training):
             return None
         hidden, *others = arguments or (named.pop("hidden_states"),)
         there = np.ones(hidden.shape[:2], dtype=bool) if mask is None else read(mask, hidden.shape[1])
-        if there.all() and not reading:
+        if there.all() and training:
             return (hidden, *others), named
         past = named.get("past_key_values")
         beside = None if past is None else _Beside(past)
-        layout = Layout.of(there, hidden.device, beside.layers if beside else None, reading or TOKENS_STEP)
+        layout = Layout.of(there, hidden.device, beside.layers if beside else None, TOKENS_STEP if training else READING_STEP)
         laid.append(layout)
         more = {"past_key_values": beside} if beside else {}
         return (layout.pack(hidden), *others), {**named, "attention_mask": layout, **more}
