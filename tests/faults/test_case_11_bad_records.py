@@ -1,12 +1,13 @@
 """Case 11: a record cut at any byte, emptied, changed, or of another schema is named, moved aside, and its trial planned again."""
 
+import hashlib
 import json
 from pathlib import Path
 
 import pytest
 
 from tests.support.studies import records, tuneoff, write_study
-from tuneoff.store import Store, publish_record, read_record
+from tuneoff.store import Store, canonical, publish_record, read_record
 
 
 @pytest.fixture
@@ -38,6 +39,17 @@ def test_every_bit_counts(record: Path) -> None:
         except ValueError:
             continue
         assert found == kept, f"byte {position}: a change that reads must be one of white space"
+
+
+def test_a_record_that_was_sealed_by_its_values_is_read_and_checked(record: Path) -> None:
+    """As the first version did."""
+    values = {"schema": 1, "state": "complete", "name": "한글", "rate": 1e-5}
+    checksum = hashlib.sha256(canonical(values)).hexdigest()
+    record.write_text(json.dumps(values | {"checksum": checksum}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    assert read_record(record) == values
+    record.write_text(record.read_text(encoding="utf-8").replace("한글", "한굴"), encoding="utf-8")
+    with pytest.raises(ValueError, match="checksum"):
+        read_record(record)
 
 
 @pytest.mark.parametrize("content", [b"", b"null", b"[]", b"{}", b'{"schema": 99, "checksum": "x"}'])

@@ -1,22 +1,19 @@
 """A study of thousands of trials whose records are copies of one: what the store and the report must bear."""
 
 import copy
-import hashlib
-import json
 import os
 from pathlib import Path
 
 from tests.support.studies import write_study
 from tuneoff import Study
-from tuneoff.store import canonical
-from tuneoff.store.files import SCHEMA
+from tuneoff.store import sealed
 
 METHODS = 10
 
 
 def write_many(folder: Path, trials: int) -> Path:
     """A study with so many planned trials, one of which has run; returns its folder."""
-    methods = [{"majority": {}, "as": f"majority-{number}"} for number in range(METHODS)]
+    methods = [{"tfidf": {"C": float(number)}, "as": f"tfidf-{number}"} for number in range(1, METHODS + 1)]
     return write_study(folder, methods, seeds=trials // METHODS)
 
 
@@ -40,7 +37,4 @@ def fill(folder: Path) -> int:
 
 def _write(file: Path, record: dict[str, object]) -> None:
     """As ``publish_record`` writes, without waiting for the disk ten thousand times."""
-    values = {key: value for key, value in record.items() if key not in ("schema", "checksum")}
-    values = {"schema": SCHEMA, **values}
-    values["checksum"] = hashlib.sha256(canonical(values)).hexdigest()
-    file.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    file.write_bytes(sealed({key: value for key, value in record.items() if key not in ("schema", "checksum")}))

@@ -3,9 +3,10 @@
 import importlib
 import inspect
 import pkgutil
+import sys
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
 from pydantic import ValidationError
 
@@ -18,10 +19,20 @@ ENTRY_POINTS = "tuneoff.methods"
 PRETRAIN = "pretrain"
 
 
+def _outside() -> dict[str, EntryPoint]:
+    return _found_on(tuple(sys.path))
+
+
+@cache
+def _found_on(path: tuple[str, ...]) -> dict[str, EntryPoint]:
+    """Methods of other packages; looking through all that are installed takes a while."""
+    return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+
+
 def method_names() -> list[str]:
     """Every method there is, sorted."""
     own = {module.name for module in pkgutil.iter_modules(package.__path__) if not module.name.startswith("_")}
-    return sorted(own | {point.name for point in entry_points(group=ENTRY_POINTS)})
+    return sorted(own | _outside().keys())
 
 
 @cache
@@ -31,9 +42,8 @@ def method_class(name: str) -> type[AnyMethod]:
     Raises:
         KeyError: no such method.
     """
-    outside = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
-    if name in outside:
-        found: type[AnyMethod] = outside[name].load()
+    if point := _outside().get(name):
+        found: type[AnyMethod] = point.load()
     elif name in method_names():
         module = importlib.import_module(f"{package.__name__}.{name}")
         found = next(

@@ -1,5 +1,6 @@
 """Section 6 of the brief: the study's folder as it is, drawn as a tree."""
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -77,8 +78,11 @@ class Tree:
     def _entries(self, path: str) -> list[tuple[str, str]]:
         """Names and words of what is in a folder: folders first, as in the brief; folders of trials as one, plots by their name."""
         folder = self.folder / path
-        found = [entry for entry in folder.iterdir() if not entry.name.startswith(".")] if folder.is_dir() else []
-        trials = [entry.name for entry in found if path and _TRIAL.search(entry.name)]
+        found: list[os.DirEntry[str]] = []
+        if folder.is_dir():
+            with os.scandir(folder) as entries:  # A path for each of thousands of trials would take seconds.
+                found = [entry for entry in entries if not entry.name.startswith(".")]
+        trials = {entry.name for entry in found if path and _TRIAL.search(entry.name)}
         folders = sorted(entry.name for entry in found if entry.is_dir() and entry.name not in trials)
         files = {entry.name for entry in found if not entry.is_dir()}
         if folder.is_dir():

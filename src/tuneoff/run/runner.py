@@ -191,11 +191,11 @@ class _Run:
     def _begin(self, trial: TrialSpec) -> bool:
         """Count a trial that has ended, or claim and start it; whether it need not wait any more."""
         store, progress = self.store, self.progress
+        if store.ended(trial.name) == "complete":
+            progress.done += 1
+            return True
         if not self._is_open(trial):
-            if store.ended(trial.name) == "complete":
-                progress.done += 1
-            else:
-                progress.failed += 1
+            progress.failed += 1
             return True
         if self.allowed == 0:
             return True

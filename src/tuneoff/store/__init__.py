@@ -1,7 +1,7 @@
 """Records: written once, read by all. Everything else can be made again from them."""
 
 from tuneoff.store.claims import Claim
-from tuneoff.store.files import SCHEMA, canonical, publish_record, read_record, replace_file, storage, trouble
+from tuneoff.store.files import SCHEMA, canonical, publish_record, read_record, replace_file, sealed, storage, trouble
 from tuneoff.store.store import RETRIED, Attempt, State, Store
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "publish_record",
     "read_record",
     "replace_file",
+    "sealed",
     "storage",
     "trouble",
 ]

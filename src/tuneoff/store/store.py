@@ -61,6 +61,7 @@ class Store:
 
     def __init__(self, results: Path) -> None:
         self.results = results
+        self._results = os.fspath(results)
         self._home = _identity(results.parent)
         self.quarantined: list[str] = []
         self._known: dict[str, _Known] = {}
@@ -71,8 +72,9 @@ class Store:
 
     def attempts(self, trial: str) -> list[Attempt]:
         """Ended attempts in order; bad records go to quarantine and are named in :attr:`quarantined`."""
-        stamp = _stamp(self.folder(trial))
-        numbers = sorted(_records(self.folder(trial)))
+        folder = self._path(trial)
+        stamp = _stamp(folder)
+        numbers = sorted(_records(folder))
         found = [attempt for number in numbers if (attempt := self._read(trial, number))]
         if stamp is not None:
             self._known[trial] = _Known(stamp, {attempt.number: attempt.state for attempt in found})
@@ -121,7 +123,7 @@ class Store:
         folder = self.folder(trial)
         with storage(folder):
             make_folder(folder)
-            begun = {_number(Path(name)) for name in os.listdir(folder) if name.startswith("attempt-")}
+            begun = {_number(name) for name in os.listdir(folder) if name.startswith("attempt-")}
             moved = self._moved(trial)
             number = max(begun | moved, default=0) + 1
             while not _made(fresh := folder / f"attempt-{number}"):
@@ -203,7 +205,11 @@ class Store:
     def _fresh(self, trial: str) -> _Known | None:
         """What is remembered of a trial, if its folder has not changed since."""
         known = self._known.get(trial)
-        return known if known and known.stamp == _stamp(self.folder(trial)) else None
+        return known if known and known.stamp == _stamp(self._path(trial)) else None
+
+    def _path(self, trial: str) -> str:
+        """Folder of a trial as plain text: thousands of them are looked at when a run starts."""
+        return f"{self._results}/{trial}"
 
     def _read(self, trial: str, number: int) -> Attempt | None:
         file = self.folder(trial) / f"attempt-{number}.json"
@@ -220,7 +226,7 @@ class Store:
         aside, prefix = self.results / "quarantine", f"{trial}.attempt-"
         if not aside.is_dir():
             return set()
-        return {_number(Path(name.removeprefix(f"{trial}."))) for name in os.listdir(aside) if name.startswith(prefix)}
+        return {_number(name.removeprefix(f"{trial}.")) for name in os.listdir(aside) if name.startswith(prefix)}
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
@@ -231,21 +237,21 @@ def _identity(folder: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _stamp(folder: Path) -> int | None:
+def _stamp(folder: str) -> int | None:
     """The folder's time stamp if it can be trusted to change with the next change: not when the last one was just now."""
     try:
-        changed = folder.stat().st_mtime_ns
+        changed = os.stat(folder).st_mtime_ns
     except OSError:
         return None
     return changed if time.time() - changed / 1e9 > _SETTLED_SECONDS else None
 
 
-def _records(folder: Path) -> set[int]:
+def _records(folder: str | Path) -> set[int]:
     try:
         names = os.listdir(folder)
     except OSError:
         return set()
-    return {_number(Path(name)) for name in names if name.startswith("attempt-") and name.endswith(".json")}
+    return {_number(name) for name in names if name.startswith("attempt-") and name.endswith(".json")}
 
 
 def _made(folder: Path) -> bool:
@@ -256,5 +262,5 @@ def _made(folder: Path) -> bool:
     return True
 
 
-def _number(file: Path) -> int:
-    return int(file.name.removeprefix("attempt-").partition(".")[0])
+def _number(name: str) -> int:
+    return int(name.removeprefix("attempt-").partition(".")[0])
