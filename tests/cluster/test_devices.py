@@ -14,10 +14,8 @@ from tests.support.tiny import tiny_encoder
 from tuneoff import Study
 from tuneoff.strings import say
 
-#: Sums over two ranks add the same numbers in another order: a rounding in the 24th bit, which Adam, dividing by the gradient's own
-#: size, passes on undiminished to weights whose gradient nearly vanishes. After the few dozen steps of these studies that came to 0.1 %
-#: of the loss; a gradient counted twice or forgotten shows in the first digit.
-TOLERANCE = 5e-3
+#: Sums over two ranks add the same numbers in another order: a rounding in the 24th bit.
+TOLERANCE = 1e-5
 
 
 def study_of(folder: Path, methods: list[Any], **train: Any) -> Path:

@@ -25,10 +25,11 @@ _HEX = re.compile(r"((?:\\x[0-9a-f]{2})*)")
 
 @dataclass
 class Inode:
-    """A file: its bytes, and those that a power cut leaves (``None``: none were synced)."""
+    """A file: its bytes, those that a power cut leaves (``None``: none), and where the next write goes (``None``: to its end)."""
 
     data: bytearray = field(default_factory=bytearray)
     synced: bytes | None = None
+    place: int | None = 0
 
 
 @dataclass(frozen=True)
@@ -117,9 +118,12 @@ class _Disk:
                 if path is None:
                     return False
                 known = self.names.get(path)
+                place = None if "O_APPEND" in arguments else 0
                 if known is None and path not in self.names and "O_CREAT" in arguments:
-                    self.names[path] = Inode()
+                    self.names[path] = Inode(place=place)
                     return True
+                if isinstance(known, Inode) and ("O_WRONLY" in arguments or "O_RDWR" in arguments):
+                    known.place = place
                 if isinstance(known, Inode) and "O_TRUNC" in arguments and known.data:
                     known.data.clear()
                     return True
@@ -179,9 +183,12 @@ class _Disk:
             return False  # Its name is gone: nobody will find it.
         if offset := re.search(r", (\d+)$", arguments) if "\\x" in arguments and arguments.count(", ") == 3 else None:
             place = int(offset[1])
-            inode.data[place : place + count] = data
+        elif inode.place is None:
+            place = len(inode.data)
         else:
-            inode.data += data
+            place = inode.place
+            inode.place += count
+        inode.data[place : place + count] = data
         return True
 
     def _inside(self, paths: list[str]) -> str | None:

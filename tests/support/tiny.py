@@ -102,7 +102,7 @@ def _word_piece() -> PreTrainedTokenizerFast:
     raw.normalizer = normalizers.BertNormalizer(lowercase=True)
     raw.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     raw.decoder = decoders.WordPiece()
-    raw.train_from_iterator(SENTENCES, trainers.WordPieceTrainer(vocab_size=VOCABULARY, special_tokens=special, show_progress=False))
+    raw = _trained(raw, trainers.WordPieceTrainer(vocab_size=VOCABULARY, special_tokens=special, show_progress=False))
     raw.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]",
         pair="[CLS] $A [SEP] $B:1 [SEP]:1",
@@ -111,6 +111,8 @@ def _word_piece() -> PreTrainedTokenizerFast:
     return _fast(raw, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]", mask_token="[MASK]")
 
 
+#: Trained tokenizers, by what they were before.
+_TRAINED: dict[tuple[str, ...], str] = {}
 _ROBERTA = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
 _GPT = ("<|endoftext|>",)
 
@@ -126,12 +128,21 @@ def _byte_bpe(special: tuple[str, ...]) -> PreTrainedTokenizerFast:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    raw.train_from_iterator(SENTENCES, trainer)
+    raw = _trained(raw, trainer)
     if special is _GPT:
         return _fast(raw, bos_token="<|endoftext|>", eos_token="<|endoftext|>", padding_side="right")
     raw.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), trim_offsets=True, add_prefix_space=False)
     named = {"bos_token": "<s>", "eos_token": "</s>", "cls_token": "<s>", "sep_token": "</s>"}
     return _fast(raw, pad_token="<pad>", unk_token="<unk>", mask_token="<mask>", **named)
+
+
+def _trained(raw: Tokenizer, trainer: Any) -> Tokenizer:
+    """Trained once a process and kind: the order of equally frequent pieces changes from time to time, and models with it."""
+    key = raw.to_str(), *(token.content for token in trainer.special_tokens)
+    if key not in _TRAINED:
+        raw.train_from_iterator(SENTENCES, trainer)
+        _TRAINED[key] = raw.to_str()
+    return Tokenizer.from_str(_TRAINED[key])
 
 
 def _fast(raw: Tokenizer, **named: Any) -> PreTrainedTokenizerFast:
