@@ -33,6 +33,13 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
+OWN_CLASSIFIER = """
+from transformers import BertForSequenceClassification
+class OwnClassifier(BertForSequenceClassification):
+    config_class = OwnConfig
+"""
+
+
 def own_code(model: Path, mark: Path) -> None:
     edit_json(model / "config.json", model_type="own_bert", auto_map={"AutoConfig": "own.OwnConfig", "AutoModel": "own.OwnModel"})
     code = f"import pathlib\npathlib.Path({str(mark)!r}).touch()\nfrom transformers import BertConfig, BertModel\n"
@@ -53,6 +60,18 @@ def test_a_repository_with_code_of_its_own_is_refused_and_nobody_is_asked(folder
     assert run.stderr.splitlines()[-1].removeprefix("tuneoff: ") == english
     assert "[y/N]" not in run.stdout + run.stderr
     assert not mark.exists()
+
+
+def test_a_repository_with_code_of_its_own_trains_when_it_is_asked_to(folder: Path, mark: Path) -> None:
+    """In the trial's process and in the one that proves the artefact too."""
+    own = folder / "model" / "own.py"
+    own_code(folder / "model", mark)
+    own.write_text(own.read_text() + OWN_CLASSIFIER)
+    names = {"AutoConfig": "own.OwnConfig", "AutoModelForSequenceClassification": "own.OwnClassifier"}
+    edit_json(folder / "model" / "config.json", auto_map=names)
+    done = answer("run", folder, "--set", "trust_remote_code=true", "--set", "methods=[full, lora]", "--set", "train.epochs=1")
+    assert done.code == 0, done.err
+    assert mark.exists()
 
 
 def test_pickled_weights_are_refused_and_never_opened(folder: Path, mark: Path) -> None:

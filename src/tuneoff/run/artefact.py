@@ -166,9 +166,8 @@ class Predictor:
         self.device = pick_device()
         self.tokenizer = load_tokenizer(self.resolved, self.trusts_code)
         self.facts = classifier_facts(self.resolved, len(said.labels), self.trusts_code)
-        model, self.precision = open_classifier(
-            self.method, self.resolved, self.facts, self.tokenizer.pad_token_id, 0, precision or said.precision, self.device
-        )
+        pad, asked = self.tokenizer.pad_token_id, precision or said.precision
+        model, self.precision = open_classifier(self.method, self.resolved, self.facts, pad, 0, asked, self.device, self.trusts_code)
         with _as_written(folder):
             self.adapted: Adapted = self.method.load(model, self.facts, folder)
         self.adapted.model.to(self.device)
@@ -212,15 +211,23 @@ def classifier_facts(resolved: Resolved, num_labels: int, trust_remote_code: boo
 
 
 def open_classifier(
-    method: Method, resolved: Resolved, facts: BackboneFacts, pad_token_id: int, head_seed: int, precision: Any, device: torch.device
+    method: Method,
+    resolved: Resolved,
+    facts: BackboneFacts,
+    pad_token_id: int,
+    head_seed: int,
+    precision: Any,
+    device: torch.device,
+    trust_remote_code: bool = False,
 ) -> tuple[Any, Any]:
     """Load a backbone the way a method wants it; returns the classifier on the device and the format to compute in.
 
-    Frozen weights are loaded in the format that the forward pass computes in, trainable ones in fp32.
+    Frozen weights are loaded in the format that the forward pass computes in, trainable ones in fp32. Arguments and errors are those
+    of :func:`~tuneoff.backbone.load_classifier`.
     """
     chosen = pick_precision(precision, device)
     frozen = not method.facts.trains_backbone
     dtype = dtype_of(chosen) if frozen and chosen == "bf16" else torch.float32
     options = method.load_options(facts)
-    model = load_classifier(resolved, facts, pad_token_id, head_seed, dtype, **options)
+    model = load_classifier(resolved, facts, pad_token_id, head_seed, dtype, trust_remote_code, **options)
     return (model if options else model.to(device)), chosen

@@ -39,7 +39,7 @@ def _pretrain(bench: Bench) -> dict[str, Any]:
     with clock.phase("load"):
         tokenizer = load_tokenizer(job.backbone, trial.trust_remote_code)
         facts = classifier_facts(job.backbone, len(bench.splits.labels), trial.trust_remote_code)
-        language_model = load_language_model(job.backbone, facts, seed_for("language head", trial.seed))
+        language_model = load_language_model(job.backbone, facts, seed_for("language head", trial.seed), trial.trust_remote_code)
         model = language_model.model.to(bench.device)
     with clock.phase("tokenise"):
         texts = [(text,) for text in bench.splits.corpus]

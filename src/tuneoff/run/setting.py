@@ -51,7 +51,8 @@ def open_setting(bench: Bench, method: Method) -> Setting:
         tokenizer: Any = load_tokenizer(job.backbone, trial.trust_remote_code)
         facts = classifier_facts(resolved, len(bench.splits.labels), trial.trust_remote_code)
         head_seed = seed_for("head", trial.seed)
-        model, precision = open_classifier(method, resolved, facts, tokenizer.pad_token_id, head_seed, trial.train.precision, bench.device)
+        pad, asked, trusts_code = tokenizer.pad_token_id, trial.train.precision, trial.trust_remote_code
+        model, precision = open_classifier(method, resolved, facts, pad, head_seed, asked, bench.device, trusts_code)
         if trial.train.gradient_checkpointing:
             model.activation_checkpointing_enable()
         attach_seed = seed_for("attach", trial.method, trial.seed)

@@ -53,7 +53,7 @@ class LanguageModel:
         return [Group(rest, learning_rate, start=HEAD_WARMUP), Group(head, max(learning_rate, NEW_HEAD_RATE))]
 
 
-def load_language_model(resolved: Resolved, facts: BackboneFacts, head_seed: int) -> LanguageModel:
+def load_language_model(resolved: Resolved, facts: BackboneFacts, head_seed: int, trust_remote_code: bool = False) -> LanguageModel:
     """The backbone with its language-model head; where the checkpoint has none it is made, and tied to the embeddings.
 
     Raises:
@@ -63,7 +63,12 @@ def load_language_model(resolved: Resolved, facts: BackboneFacts, head_seed: int
     try:
         with quiet_transformers():
             model, info = kind.from_pretrained(
-                resolved.folder, dtype=torch.float32, use_safetensors=True, local_files_only=True, output_loading_info=True
+                resolved.folder,
+                dtype=torch.float32,
+                use_safetensors=True,
+                local_files_only=True,
+                trust_remote_code=trust_remote_code,
+                output_loading_info=True,
             )
     except ValueError as error:
         raise MethodError("method.no_language_model", where=facts.name, architecture=facts.model_type) from error
