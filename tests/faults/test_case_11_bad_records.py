@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.studies import records, tuneoff, write_study
 from tuneoff.store import Store, canonical, publish_record, read_record
+from tuneoff.store.files import sealed_state
 
 
 @pytest.fixture
@@ -62,6 +63,19 @@ def test_bad_record_is_moved_aside_and_named(content: bytes, record: Path) -> No
     assert "trial/attempt-1.json" in store.quarantined[0]
     moved = list((store.results / "quarantine").iterdir())
     assert [file.read_bytes() for file in moved] == [content], "never deleted"
+
+
+def test_a_state_is_read_off_an_unbroken_seal_alone(record: Path) -> None:
+    body = {"name": '\n "state": "lost"', "inside": {"state": "failed"}, "state": "complete", "after": [{"state": "oom"}]}
+    record.unlink()
+    assert publish_record(record, body)
+    assert sealed_state(record) == read_record(record)["state"] == "complete"
+    whole = record.read_bytes()
+    for place in range(len(whole)):
+        record.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        assert sealed_state(record) is None
+        assert Store(record.parents[1]).state("trial") == "pending"
+        record.write_bytes(whole)
 
 
 def test_first_writer_wins(record: Path) -> None:

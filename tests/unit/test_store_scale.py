@@ -8,6 +8,7 @@ import pytest
 
 from tuneoff.store import Store, publish_record
 from tuneoff.store import store as module
+from tuneoff.store.files import sealed_state
 
 
 class Counter:
@@ -15,6 +16,10 @@ class Counter:
 
     def __init__(self) -> None:
         self.reads = 0
+
+    def look(self, file: str) -> str | None:
+        self.reads += 1
+        return sealed_state(file)
 
     def __call__(self, file: Path) -> dict[str, object]:
         self.reads += 1
@@ -27,6 +32,7 @@ class Counter:
 def counter(monkeypatch: pytest.MonkeyPatch) -> Counter:
     counter = Counter()
     monkeypatch.setattr(module, "read_record", counter)
+    monkeypatch.setattr(module, "sealed_state", counter.look)
     return counter
 
 

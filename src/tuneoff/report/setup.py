@@ -100,7 +100,8 @@ def _libraries(material: Material, lang: str) -> list[str]:
     used = [f"Python {newest['python']}"]
     used += [f"{name} {newest['packages'][package]}" for package, name in LIBRARIES.items() if newest["packages"].get(package)]
     lines = [say("report.libraries", lang, libraries=", ".join(used))]
-    mixed = [name for name in newest["packages"] if len({machine["packages"].get(name) for machine in machines}) > 1]
+    installed = [dict(packages) for packages in {tuple(machine["packages"].items()) for machine in machines}]
+    mixed = [name for name in newest["packages"] if len({packages.get(name) for packages in installed}) > 1]
     if mixed:
         lines.append(say("report.mixed", lang, libraries=", ".join(mixed)))
     beside = {(record.get("workers", 1), record.get("devices", 1)) for record in material.records if "environment" in record}

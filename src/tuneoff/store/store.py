@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias, cast
 
 from tuneoff.errors import StorageError
 from tuneoff.store.claims import Claim, bury, try_claim
-from tuneoff.store.files import make_folder, publish_record, quarantine, read_record, storage, sweep, sync_folder, sync_tree
+from tuneoff.store.files import make_folder, publish_record, quarantine, read_record, sealed_state, storage, sweep, sync_folder, sync_tree
 from tuneoff.store.owner import is_dead, this_process
 
 State: TypeAlias = Literal["pending", "running", "complete", "failed", "diverged", "oom", "timeout", "lost", "unsupported"]
@@ -199,8 +199,18 @@ class Store:
         return cast(State, states[counting]) if counting else None
 
     def _states(self, trial: str) -> dict[int, str]:
-        known = self._fresh(trial)
-        return known.states if known else {attempt.number: attempt.state for attempt in self.attempts(trial)}
+        if known := self._fresh(trial):
+            return known.states
+        folder = self._path(trial)
+        stamp = _stamp(folder)
+        states: dict[int, str] = {}
+        for number in sorted(_records(folder)):
+            # A run looks at thousands of states before it starts, and at few records.
+            if state := _sealed_state(f"{folder}/attempt-{number}.json") or ((read := self._read(trial, number)) and read.state):
+                states[number] = state
+        if stamp is not None:
+            self._known[trial] = _Known(stamp, states)
+        return states
 
     def _fresh(self, trial: str) -> _Known | None:
         """What is remembered of a trial, if its folder has not changed since."""
@@ -244,6 +254,13 @@ def _stamp(folder: str) -> int | None:
     except OSError:
         return None
     return changed if time.time() - changed / 1e9 > _SETTLED_SECONDS else None
+
+
+def _sealed_state(file: str) -> str | None:
+    try:
+        return sealed_state(file)
+    except FileNotFoundError:
+        return None
 
 
 def _records(folder: str | Path) -> set[int]:

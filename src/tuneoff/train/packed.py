@@ -31,6 +31,8 @@ ENCODERS = {
 TOKENS_STEP = 64
 #: The same where a model is read: batches may have any rows there and fill the long row.
 READING_STEP = 512
+#: Rows of a group are padded to a multiple of this, for the same reason.
+GROUP_STEP = 8
 #: One more group costs attention about as much as so many padded tokens.
 GROUP_OVERHEAD = 200
 
@@ -108,7 +110,7 @@ class Layout:
             return torch.from_numpy(array).to(device)
 
         for chosen in length_parts(np.arange(rows), lengths, rows, GROUP_OVERHEAD):
-            longest, size = int(lengths[chosen].max()), int(lengths[chosen].sum())
+            longest, size = -(-int(lengths[chosen].max()) // GROUP_STEP) * GROUP_STEP, int(lengths[chosen].sum())
             filled = np.arange(longest) < lengths[chosen, None]
             inside = np.full(filled.shape, count)
             inside[filled] = np.arange(start, start + size)
