@@ -17,8 +17,9 @@ CUBLAS_WORKSPACE, CUBLAS_WORKSPACE_HOPPER = (2 * 4096 + 8 * 16) << 10, 32 << 20
 HOPPER = (9, 0)
 #: Resident size of a process on a CPU beyond its live tensors. Of any that trains: work space of matrix kernels, what malloc
 #: keeps (measured 94 to 158 MB in rehearsals of four methods on sample:en). Of a trial also: pages of libraries as they are first
-#: touched, data, tokenizer, what loading the weights left (290 to 385 MB in all, in trials of five methods on sample:en).
-STEPS_OVERHEAD, TRIAL_OVERHEAD = 110_000_000, 220_000_000
+#: touched, data, tokenizer, what loading the weights left; and where it trains on tokens, kernels of the many shapes of its batches
+#: (405 to 500 MB in all in 20 trials of ten methods on sample:en, 320 in reading a frozen backbone).
+STEPS_OVERHEAD, TRIAL_OVERHEAD, SHAPES_OVERHEAD = 110_000_000, 220_000_000, 120_000_000
 
 
 @dataclass(frozen=True)
@@ -31,21 +32,23 @@ class PeakForecast:
             resident size of the process above its start.
         phase: of the code at that moment.
         parts: the bytes by kind. ``best_epoch`` is the copy of the best epoch's weights, ``workspace`` all that lives for a moment.
+        trial: on a CPU, bytes of ``held`` that a trial has and its steps alone have not.
     """
 
     bytes: int
     held: int
     phase: str
     parts: dict[str, int]
+    trial: int = 0
 
     @property
     def resident_in_steps(self) -> int:
         """On a CPU, resident size of a process that makes these steps and no trial of them."""
-        return self.held - TRIAL_OVERHEAD
+        return self.held - self.trial
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for ``--json``."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name != "trial"}
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,9 @@ class Timeline:
         phase = [name for place, name in self.log.marks if place <= moment][-1]
         if held is None:
             live = sum(parts.values())
-            return PeakForecast(live, live + STEPS_OVERHEAD + TRIAL_OVERHEAD, phase, parts)
+            reads = any(name == "read" for _, name in self.log.marks)
+            trial = TRIAL_OVERHEAD + (0 if reads else SHAPES_OVERHEAD)
+            return PeakForecast(live, live + STEPS_OVERHEAD + trial, phase, parts, trial)
         allocated, reserved = held
         parts["workspace"] += allocated - sum(parts.values())
         return PeakForecast(allocated, reserved, phase, parts)
