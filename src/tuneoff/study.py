@@ -381,7 +381,7 @@ class _Sparing:
 
 @contextmanager
 def _no_cycles() -> Iterator[None]:
-    """Thousands of records are read, none of which refers to itself: looking for cycles among them takes a third of the time."""
+    """Thousands of records are read, none of which refers to itself: looking for cycles among them again and again takes longer the more there are."""
     at_work = gc.isenabled()
     gc.disable()
     try:

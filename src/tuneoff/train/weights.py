@@ -90,7 +90,7 @@ class Weights:
                 if chosen:
                     options.append({"params": chosen, "lr": group.learning_rate, "weight_decay": decay, "start": group.start})
         self.optimiser: Any = torch.optim.AdamW(options, fused=self.device.type in ("cpu", "cuda"))
-        if precision == "fp16":
+        if precision == "fp16":  # For the scaling; in other formats its wrapper only costs time, which a small probe feels.
             self.optimiser = self.accelerator.prepare_optimizer(self.optimiser)
         self.model = self.accelerator.prepare_model(model)
         # Gradients of the masters keep their buffers from step to step; the first micro-batch of a step overwrites them.
