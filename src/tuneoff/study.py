@@ -381,7 +381,7 @@ class _Sparing:
 
 @contextmanager
 def _no_cycles() -> Iterator[None]:
-    """Thousands of records are read, none of which refers to itself: looking for cycles among them again and again takes longer the more there are."""
+    """Thousands of records are read, none of which refers to itself: looking for cycles among them again and again takes long."""
     at_work = gc.isenabled()
     gc.disable()
     try:
