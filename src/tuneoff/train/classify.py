@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -14,8 +13,8 @@ from tuneoff.faults import fault
 from tuneoff.measure import score
 from tuneoff.seeds import seed_for
 from tuneoff.train import ranks
-from tuneoff.train.batches import AnyRows, Batch, Passes, end_to_end_batches, epoch_order, evaluation_batches
-from tuneoff.train.on_cpu import read_on_cpu
+from tuneoff.train.batches import AnyRows, Batch, Passes, epoch_order
+from tuneoff.train.on_cpu import reading
 from tuneoff.train.packed import ReadMask, read_mask
 from tuneoff.train.room import ROOM
 
@@ -46,8 +45,7 @@ def predict(model: nn.Module, rows: AnyRows, on_cpu: bool = False, read: ReadMas
 def _predict(model: nn.Module, rows: AnyRows, tokens: int, on_cpu: bool, read: ReadMask) -> np.ndarray:
     model.eval()
     found: np.ndarray | None = None
-    with torch.inference_mode(), read_on_cpu(model, read) if on_cpu else nullcontext(False) as end_to_end:
-        batches = end_to_end_batches if end_to_end else evaluation_batches
+    with torch.inference_mode(), reading(model, on_cpu, read) as batches:
         for chosen, counts in ranks.mine(list(batches(rows.lengths, tokens))):
             fault("evaluate", len(chosen))
             logits = forward(model, rows.batch(chosen)).cpu().numpy()

@@ -1,7 +1,6 @@
 """Features of a frozen backbone: read once per backbone, data and length, kept on disk, shared by every head."""
 
 import json
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,8 +11,8 @@ from torch import nn
 
 from tuneoff.data import publish
 from tuneoff.faults import fault
-from tuneoff.train.batches import TokenRows, end_to_end_batches, evaluation_batches
-from tuneoff.train.on_cpu import read_on_cpu
+from tuneoff.train.batches import TokenRows
+from tuneoff.train.on_cpu import reading
 from tuneoff.train.packed import ReadMask, read_mask
 from tuneoff.train.room import ROOM
 
@@ -43,8 +42,8 @@ def extract(encode: nn.Module, rows: TokenRows, on_cpu: bool = False, read: Read
 
 def _extract(encode: nn.Module, rows: TokenRows, tokens: int, on_cpu: bool, read: ReadMask) -> torch.Tensor:
     found: torch.Tensor | None = None
-    with torch.inference_mode(), read_on_cpu(encode, read) if on_cpu else nullcontext(False) as end_to_end:
-        for chosen in (end_to_end_batches if end_to_end else evaluation_batches)(rows.lengths, tokens):
+    with torch.inference_mode(), reading(encode, on_cpu, read) as batches:
+        for chosen in batches(rows.lengths, tokens):
             fault("evaluate", len(chosen))
             features = encode(**rows.batch(chosen).inputs).float().cpu()
             if found is None:

@@ -1,14 +1,19 @@
 """What a model is given before it trains or is read on a CPU: kernels that PyTorch and transformers do not have for it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import numpy as np
 from torch import nn
 from transformers import PreTrainedModel
 
 from tuneoff.train.attention import NAME, use_cpu_attention, use_fast_dropout
+from tuneoff.train.batches import end_to_end_batches, evaluation_batches
 from tuneoff.train.dropout import MaskSource
 from tuneoff.train.packed import ReadMask, pack_rows, packs, read_mask
+
+#: Lengths of rows and most tokens → the rows of each batch.
+Batches = Callable[[np.ndarray, int], Iterator[np.ndarray]]
 
 
 def train_on_cpu(
@@ -36,28 +41,29 @@ def train_on_cpu(
 
 
 @contextmanager
-def read_on_cpu(model: nn.Module, read: ReadMask = read_mask) -> Iterator[bool]:
-    """Rows laid end to end while a model in evaluation mode is read, where the architecture allows it.
+def reading(model: nn.Module, on_cpu: bool, read: ReadMask = read_mask) -> Iterator[Batches]:
+    """A model in evaluation mode is read: on a CPU with rows laid end to end, where the architecture allows it.
 
     Long rows have few lengths (:data:`~tuneoff.train.packed.READING_STEP`): kernels are prepared once a shape, and kept.
 
     Args:
         model: as it computes; a classifier's head reads first tokens.
+        on_cpu: the device is a CPU.
         read: how masks of attention are read.
 
     Yields:
-        whether rows are laid end to end.
+        how rows are put into batches.
     """
-    inner = _inner(model)
+    inner = _inner(model) if on_cpu else None
     before = None if inner is None else inner.config._attn_implementation
     if inner is None or before not in ("sdpa", NAME) or not packs(inner.config.model_type, "cpu"):
-        yield False
+        yield evaluation_batches
         return
     if before != NAME:  # Else it trains, and its masks have their source.
         use_cpu_attention(model, MaskSource(0))
     hooks = pack_rows(model, "ForSequenceClassification" in type(inner).__name__, read, training=False)
     try:
-        yield True
+        yield end_to_end_batches
     finally:
         for hook in hooks:
             hook.remove()
