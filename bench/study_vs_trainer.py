@@ -5,7 +5,7 @@ reload proof for each. Trainer gets the same trials (the same rungs of the searc
 own, as a script in a loop would run them. Methods that neither Trainer nor PEFT has (the bottleneck adapter) are left out on
 both sides.
 
-    python bench/study_vs_trainer.py [--methods full,lora] [--seeds 3] [--trials 4] [--every] [--json results.json]
+    python bench/study_vs_trainer.py [--methods full,lora] [--seeds 3] [--trials 4] [--every] [--keep FOLDER] [--json results.json]
 
 By default one whole trial and one quarter trial of each method are timed with Trainer, and the other lengths follow from the
 straight line through them (a trial is a fixed start and a time a step); ``--every`` runs all of them. Needs the folder
@@ -70,12 +70,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--trials", type=int, default=4)
     parser.add_argument("--every", action="store_true", help="run every Trainer trial instead of two a method")
+    parser.add_argument("--keep", type=Path, help="keep the study in this folder, to read its report or to let it grow by methods")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     methods = options.methods.split(",")
     shares = lengths(options.trials, options.seeds)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.keep or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
         write_rows(folder)
         theirs = {method: trainer_seconds(folder, method, shares, options.every) for method in methods}
         wall, ours = study_seconds(folder, methods, options.trials, options.seeds)
