@@ -418,17 +418,13 @@ def _trial_result(label: str, trial: Any, store: Store) -> Any:
     found = store.result(trial.name)
     if found is None or found.state != "complete":
         return TrialResult(label, trial.seed, store.state(trial.name), found.record if found else {})
-    try:
-        data = (found.folder / PREDICTIONS).read_bytes()
-    except FileNotFoundError:
-        data = b""
+    data = _whole(f"{found.folder}/{PREDICTIONS}")
     if hashlib.sha256(data).hexdigest() != found.record["predictions_sha256"]:
         # Gone or damaged: what is left of the record is worth nothing, and the trial can be run again.
         store.reject(trial.name, found.number, say("store.other_predictions", file=PREDICTIONS))
         return _trial_result(label, trial, store)
     stored = load(data)
-    curve = found.folder / CURVE
-    points = [json.loads(line) for line in curve.read_text(encoding="utf-8").splitlines()] if curve.exists() else []
+    points = [json.loads(line) for line in _whole(f"{found.folder}/{CURVE}").splitlines()]
     return TrialResult(
         label,
         trial.seed,
@@ -438,3 +434,12 @@ def _trial_result(label: str, trial: Any, store: Store) -> Any:
         {name: stored[f"{name}.logits"] for name in ("validation", "test")},
         {name: stored[f"{name}.targets"] for name in ("validation", "test")},
     )
+
+
+def _whole(file: str) -> bytes:
+    """A file's bytes, none where it is not there."""
+    try:
+        with open(file, "rb") as stream:
+            return stream.read()
+    except FileNotFoundError:
+        return b""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.statistics.simulate import Scene
 from tests.support.made_up import LABELS, material, method, targets
-from tuneoff.analyse import Analysis, Limits, analyse, effort, fronts, reading, recommend
+from tuneoff.analyse import Analysis, Limits, analyse, effort, reading, recommend
 from tuneoff.analyse.front import undominated
 
 ROWS = 300
@@ -197,7 +197,7 @@ def test_the_front_is_what_nothing_dominates(methods: int, seed: int) -> None:
 
 
 def test_fronts_say_who_is_on_them_and_how_surely() -> None:
-    found = fronts(study())
+    found = study().fronts
     assert list(found) == ["memory", "seconds", "artefact", "parameters"]
     memory = found["memory"]
     assert list(memory) == ["majority", "tfidf", "adapter", "lora", "prefix", "full"]
@@ -210,14 +210,14 @@ def test_fronts_say_who_is_on_them_and_how_surely() -> None:
 
 
 def test_a_cost_that_was_not_measured_puts_nobody_on_a_front() -> None:
-    found = fronts(study(full={"memory": None}))
+    found = study(full={"memory": None}).fronts
     assert "full" not in found["memory"]
     assert "full" in found["seconds"]
-    assert fronts(analyse([], LABELS)) == {}
+    assert analyse([], LABELS).fronts == {}
 
 
 def test_fronts_of_a_made_up_scene_add_up() -> None:
     """In every draw someone is on the front: shares add up to one at least."""
     results = Scene(4, 3, 100).draw(np.random.default_rng(0))
     methods = [method(label, right, targets(100), costs={"seconds": 10.0 + n}) for n, (label, right) in enumerate(results.items())]
-    assert sum(at.share for at in fronts(analyse(methods, LABELS))["seconds"].values()) >= 1
+    assert sum(at.share for at in analyse(methods, LABELS).fronts["seconds"].values()) >= 1

@@ -20,6 +20,8 @@ from tuneoff.study import Study
 
 STUDIES = Path(__file__).parent / "studies"
 NAMES = ("nsmc", "ynat", "ministry", "finance")
+#: Characters of the longest article in the study of ministries: such are read whole at its 128 tokens.
+SHORT = 200
 #: What the architecture without training is asked: the other methods do not look at the backbone, or build on training.
 OF_RANDOM = ("feature_extraction", "full")
 SHOWN = {
@@ -71,13 +73,24 @@ def _prepared(name: str, backbone: Path, data: Path, folder: Path) -> Path:
     for key in ("train", "test", "unlabelled"):
         value = study["data"].get(key)
         if isinstance(value, str) and not value.startswith("sample:"):
-            study["data"][key] = os.path.relpath((data / value).resolve(), folder.resolve())
+            source = data / value
+            if name == "ministry" and key != "unlabelled":
+                source = _short(source, folder.parent / f"short-{source.name}")
+            study["data"][key] = os.path.relpath(source.resolve(), folder.resolve())
     if backbone.name == "random":
         study["methods"] = [method for method in study["methods"] if _name(method) in OF_RANDOM]
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "study.yaml"
     file.write_text(yaml.safe_dump(study, allow_unicode=True, sort_keys=False), encoding="utf-8")
     return file
+
+
+def _short(source: Path, target: Path) -> Path:
+    """The short articles of a file of JSON lines."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with source.open(encoding="utf-8") as lines:
+        target.write_text("".join(line for line in lines if len(json.loads(line)["text"]) <= SHORT), encoding="utf-8")
+    return target
 
 
 def _name(method: str | dict[str, Any]) -> str:

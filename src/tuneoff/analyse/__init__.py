@@ -7,7 +7,7 @@ from tuneoff.analyse.costs import Expense, effort, expense, joules
 from tuneoff.analyse.curves import curve_points
 from tuneoff.analyse.disagreements import Disagreements, disagreements
 from tuneoff.analyse.foreseen import Foreseen, RowForecast, foreseen, remedy
-from tuneoff.analyse.front import COSTS, Standing, fronts
+from tuneoff.analyse.front import COSTS, Standing
 from tuneoff.analyse.recommend import LIMITED, Change, Limits, Recommendation, reading, recommend
 from tuneoff.analyse.row import Row
 from tuneoff.analyse.rows import ALMOST_NONE, SMALL, Analysis, analyse
@@ -49,7 +49,6 @@ __all__ = [
     "effort",
     "expense",
     "foreseen",
-    "fronts",
     "interval",
     "joules",
     "pairing",

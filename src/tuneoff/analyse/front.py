@@ -1,5 +1,6 @@
 """Pareto fronts: which methods are beaten by no other in both accuracy and a cost, and how sure that is."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -7,7 +8,6 @@ import numpy as np
 
 from tuneoff.analyse.costs import effort, joules
 from tuneoff.analyse.row import Row
-from tuneoff.analyse.rows import Analysis
 
 COSTS: Final = ("memory", "seconds", "artefact", "parameters", "latency", "energy")
 
@@ -44,17 +44,21 @@ class Standing:
         return asdict(self)
 
 
-def fronts(analysis: Analysis) -> dict[str, dict[str, Standing]]:
-    """Cost → label → standing, cheapest first; without methods whose cost is not known."""
+def fronts(scored: Sequence[Row], draws: Mapping[str, np.ndarray]) -> dict[str, dict[str, Standing]]:
+    """Cost → label → standing, cheapest first; without methods whose cost is not known.
+
+    Args:
+        scored: rows with an accuracy.
+        draws: label → accuracy in each draw [draws].
+    """
     found = {}
     for kind in COSTS:
-        known = sorted(
-            ((value, row) for row in analysis.scored if (value := cost(row, kind)) is not None), key=lambda pair: (pair[0], pair[1].label)
-        )
+        priced = [(value, row) for row in scored if (value := cost(row, kind)) is not None]
+        known = sorted(priced, key=lambda pair: (pair[0], pair[1].label))
         if not known:
             continue
         costs = np.array([value for value, _ in known])
-        drawn = np.stack([analysis.accuracy_draws[row.label] for _, row in known], axis=1)
+        drawn = np.stack([draws[row.label] for _, row in known], axis=1)
         observed = np.array([[row.accuracy.mean if row.accuracy else np.nan for _, row in known]])
         shares, here = undominated(costs, drawn).mean(0), undominated(costs, observed)[0]
         found[kind] = {

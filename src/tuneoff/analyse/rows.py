@@ -11,6 +11,7 @@ import numpy as np
 from tuneoff.analyse import costs
 from tuneoff.analyse.bootstrap import Draws
 from tuneoff.analyse.compare import Comparison, Comparisons
+from tuneoff.analyse.front import Standing, fronts
 from tuneoff.analyse.row import Row
 from tuneoff.analyse.scores import answers, hits, macro_f1_parts, scores
 from tuneoff.analyse.search import sensitivity
@@ -36,6 +37,7 @@ class Analysis:
         f1_parts: the same → what each test row adds to macro-F1.
         answers: the same → class numbers.
         draws: of the test rows; ``None`` before the first complete trial.
+        accuracy_draws: label → accuracy in each draw of seeds and rows [draws]; paired between methods.
         pretrain_gains: label of a method after continued pretraining → paired gain in accuracy over the same without.
     """
 
@@ -50,6 +52,7 @@ class Analysis:
     f1_parts: dict[str, Hits] = field(default_factory=dict)
     answers: dict[str, Hits] = field(default_factory=dict)
     pretrain_gains: dict[str, Comparison] = field(default_factory=dict)
+    accuracy_draws: dict[str, np.ndarray] = field(default_factory=dict)
 
     def row(self, method: str) -> Row | None:
         """The first row of a method by name that has a score and learnt."""
@@ -76,11 +79,9 @@ class Analysis:
         return sum((Counter(row.trials) for row in self.rows), Counter())
 
     @cached_property
-    def accuracy_draws(self) -> dict[str, np.ndarray]:
-        """Accuracy of each trained method in each draw of seeds and rows, [draws]; paired between methods."""
-        if self.draws is None:
-            return {}
-        return {label: self.draws.accuracy(np.stack(list(found.values()))) for label, found in self.hits.items()}
+    def fronts(self) -> dict[str, dict[str, Standing]]:
+        """Cost → label → where the method stands on the front of accuracy and that cost, cheapest first."""
+        return fronts(self.scored, self.accuracy_draws)
 
 
 def analyse(methods: Sequence[MethodTrials], labels: Sequence[str], clean: np.ndarray | None = None) -> Analysis:
@@ -96,9 +97,11 @@ def analyse(methods: Sequence[MethodTrials], labels: Sequence[str], clean: np.nd
     draws = Draws(num_test) if num_test else None
     known = clean is not None and num_test is not None and 0 < clean.sum() < num_test
     judged = clean if known else None
-    rows = [_row(method, labels, draws, judged) for method in methods]
+    by_label = {method.label: hits(method) for method in methods if method.complete}
+    accuracy = {label: draws.accuracy(np.stack(list(found.values()))) for label, found in by_label.items()} if draws else {}
+    rows = [_row(method, labels, draws, accuracy.get(method.label), judged) for method in methods]
     trained = {row.label for row in _scored(rows)}
-    right = {method.label: hits(method) for method in methods if method.label in trained}
+    right = {label: found for label, found in by_label.items() if label in trained}
     full = _first(rows, "full")
     comparisons = Comparisons(right, full.label if full else None)
     best = next(iter(_scored(rows)), None)
@@ -127,6 +130,7 @@ def analyse(methods: Sequence[MethodTrials], labels: Sequence[str], clean: np.nd
         f1_parts,
         said,
         _pretrain_gains(rows, comparisons),
+        accuracy,
     )
 
 
@@ -159,7 +163,7 @@ def _majority(complete: Sequence[TrialResult]) -> float | None:
     return float(np.bincount(complete[0].targets["test"]).max() / len(complete[0].targets["test"]))
 
 
-def _row(method: MethodTrials, labels: Sequence[str], draws: Draws | None, clean: np.ndarray | None) -> Row:
+def _row(method: MethodTrials, labels: Sequence[str], draws: Draws | None, accuracy: np.ndarray | None, clean: np.ndarray | None) -> Row:
     states = Counter(trial.state for trial in method.trials)
     state = "complete" if states["complete"] == len(method.trials) else next((s for s in states if s != "complete"), "pending")
     common: dict[str, Any] = {
@@ -174,7 +178,7 @@ def _row(method: MethodTrials, labels: Sequence[str], draws: Draws | None, clean
         "error": next((trial.record["error"] for trial in method.trials if trial.record.get("error")), None),
     }
     complete = method.complete
-    if not complete or draws is None:
+    if draws is None or accuracy is None:
         return Row(parameters=method.parameters, **common)
     records = [trial.record for trial in complete]
     reloads = [record.get("reload", {}) for record in records]
@@ -195,7 +199,7 @@ def _row(method: MethodTrials, labels: Sequence[str], draws: Draws | None, clean
         collapse=collapse,
         reload=_reload(reloads),
         pretraining=next((record["pretraining"] for record in records if "pretraining" in record), None),
-        **scores(method, labels, draws, clean),
+        **scores(method, labels, draws, accuracy, clean),
         **common,
     )
 

@@ -36,13 +36,14 @@ def macro_f1_parts(targets: np.ndarray, predicted: np.ndarray, num_classes: int)
     return parts
 
 
-def scores(method: MethodTrials, labels: Sequence[str], draws: Draws, clean: np.ndarray | None) -> dict[str, Any]:
+def scores(method: MethodTrials, labels: Sequence[str], draws: Draws, accuracy: np.ndarray, clean: np.ndarray | None) -> dict[str, Any]:
     """A row's scores on test, with intervals; the method needs a complete trial.
 
     Args:
         method: with its trials.
         labels: class names in the order of the logits.
         draws: of the test rows.
+        accuracy: of the method in each of them [draws].
         clean: bool [rows], false where the text is known from train; ``None`` where none is.
     """
     complete = method.complete
@@ -52,7 +53,7 @@ def scores(method: MethodTrials, labels: Sequence[str], draws: Draws, clean: np.
     f1 = class_f1(np.stack([confusion(targets, answers, len(labels)) for answers in predicted]))
     quality = [trial.record["quality"]["test"] for trial in complete]
     return {
-        "accuracy": interval(float(right.mean()), draws.accuracy(right)),
+        "accuracy": interval(float(right.mean()), accuracy),
         "accuracy_clean": None if clean is None else interval(float(right[:, clean].mean()), draws.accuracy(right, clean)),
         "macro_f1": interval(float(f1.mean()), draws.macro_f1(targets, predicted, len(labels))),
         "per_class_f1": dict(zip(labels, map(float, f1.mean(0)), strict=True)),

@@ -47,7 +47,7 @@ class Chart:
     @cached_property
     def png(self) -> bytes:
         """The picture; empty while there is nothing to draw."""
-        return png(self.definition) if self.definition else b""
+        return png(svg(self.definition)) if self.definition else b""
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         text = {"text/plain": str(self)}

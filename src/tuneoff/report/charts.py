@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tuneoff.analyse import Analysis, Foreseen, fronts
+from tuneoff.analyse import Analysis, Foreseen
 from tuneoff.report import format as f
 from tuneoff.report.paper import on_paper, png, svg
 from tuneoff.report.scales import KINDS, cost_axis
@@ -112,7 +112,7 @@ def trade_rows(analysis: Analysis, names: Mapping[str, str], lang: str) -> dict[
     """Cost → a row a method, cheapest first; without the majority class, and without what costs nothing."""
     found: dict[str, Rows] = {}
     by_label = {row.label: row for row in analysis.scored}
-    for cost, standings in fronts(analysis).items():
+    for cost, standings in analysis.fronts.items():
         rows = []
         for label, standing in standings.items():
             row = by_label[label]

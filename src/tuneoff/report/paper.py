@@ -36,13 +36,13 @@ def _converter() -> Any:
     return vl_convert
 
 
-def png(chart: dict[str, Any]) -> bytes:
-    """A chart as PNG."""
-    drawn: bytes = _converter().vegalite_to_png(chart, scale=SCALE_PNG)
-    return drawn
-
-
 def svg(chart: dict[str, Any]) -> bytes:
     """A chart as SVG."""
     drawn: str = _converter().vegalite_to_svg(chart)
     return drawn.encode()
+
+
+def png(drawing: bytes) -> bytes:
+    """A drawing of :func:`svg` as PNG: laying a chart out takes far longer than filling its pixels, and is not done twice."""
+    pixels: bytes = _converter().svg_to_png(drawing.decode(), scale=SCALE_PNG)
+    return pixels

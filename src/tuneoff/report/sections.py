@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from tuneoff.analyse import COSTS, Comparison, Row, RowForecast, Sensitivity, Standing, fronts, remedy
+from tuneoff.analyse import COSTS, Comparison, Row, RowForecast, Sensitivity, Standing, remedy
 from tuneoff.report import format as f
 from tuneoff.report.columns import full_columns, state
 from tuneoff.report.markdown import Column, plain, table
@@ -277,7 +277,7 @@ def failures(material: Material, lang: str) -> list[str]:
 
 def pareto(material: Material, lang: str) -> list[str]:
     """Who is on the front of accuracy and each cost, and how surely."""
-    found = fronts(material.analysis)
+    found = material.analysis.fronts
     if not found:
         return []
 

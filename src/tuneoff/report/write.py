@@ -5,7 +5,7 @@ import io
 import json
 from typing import Any
 
-from tuneoff.analyse import Row, RowForecast, curve_points, fronts
+from tuneoff.analyse import Row, RowForecast, curve_points
 from tuneoff.faults import fault
 from tuneoff.report.charts import learning_curves, png, svg, trade_off
 from tuneoff.report.latex import latex_table
@@ -30,7 +30,7 @@ def report_json(material: Material) -> dict[str, Any]:
         "trials": dict(material.analysis.trials),
         "rows": [row.as_dict() | {"money": _money(material, row)} for row in material.analysis.rows],
         "recommendation": material.recommendation.as_dict(),
-        "fronts": {cost: {label: at.as_dict() for label, at in found.items()} for cost, found in fronts(material.analysis).items()},
+        "fronts": {cost: {label: at.as_dict() for label, at in found.items()} for cost, found in material.analysis.fronts.items()},
         "forecasts": {label: found.as_dict() for label, found in material.forecasts.items()},
     }
 
@@ -134,6 +134,7 @@ def _draw(material: Material, lang: str) -> dict[str, str]:
             charts[kind] = chart
     for kind, chart in charts.items():
         file = material.folder / "assets" / f"{_FILES[kind]}.{lang}"
-        replace_file(file.with_name(file.name + ".png"), png(chart))
-        replace_file(file.with_name(file.name + ".svg"), svg(chart))
+        drawing = svg(chart)
+        replace_file(file.with_name(file.name + ".svg"), drawing)
+        replace_file(file.with_name(file.name + ".png"), png(drawing))
     return {kind: f"{_FILES[kind]}.{lang}.png" for kind in charts}

@@ -222,9 +222,9 @@ class Store:
         return f"{self._results}/{trial}"
 
     def _read(self, trial: str, number: int) -> Attempt | None:
-        file = self.folder(trial) / f"attempt-{number}.json"
+        files = f"{self._path(trial)}/attempt-{number}"
         try:
-            return Attempt(number, file.with_suffix(""), read_record(file))
+            return Attempt(number, Path(files), read_record(f"{files}.json"))
         except FileNotFoundError:
             return None  # Moved aside by another process, or made on another machine and not visible from here yet.
         except ValueError as error:

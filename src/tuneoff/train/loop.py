@@ -111,8 +111,8 @@ def fit(
         epochs_between_validations: more than 1 where an epoch costs less than a validation.
         progress: of the same run, to go on from.
         after_epoch: called after each validation, to save what a stop would lose; ``False`` stops here.
-        watch: entered around the steps of the warm-up, and where the best epoch's weights are first kept beside those that
-            train: by then all that a step needs has been there.
+        watch: entered around the steps of the warm-up, where the best epoch's weights are first kept beside those that train, and
+            around the first validation that finds them there: by then all that training needs has been there.
 
     Raises:
         DivergedError: the loss is not finite, with the step.
@@ -128,6 +128,7 @@ def fit(
     outcome.steps = num_steps
     look_every = max(1, objective.num_batches // LOOKS_PER_EPOCH) if epochs < LOOKS_PER_EPOCH else objective.num_batches
     step = seen = done * objective.num_batches
+    judged = False  # Whether a validation was watched.
 
     def look(scores: dict[str, float] | None = None) -> None:
         nonlocal seen
@@ -184,7 +185,10 @@ def fit(
             continue
         with clock.phase("validate"):
             model.eval()
-            scores = objective.validate()
+            watched = watch if watch and not judged and (best is not None or last) else nullcontext()
+            judged = judged or watched is watch
+            with watched:
+                scores = objective.validate()
             if select is None or not outcome.best or _rank(scores, select) > _rank(outcome.best, select):
                 outcome.best_epoch, outcome.best = epoch + 1, scores
                 with watch if watch and epoch == 0 else nullcontext():

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Sequence
-from functools import cache, cached_property
+from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
 from typing import Any, Final
@@ -12,7 +12,7 @@ from typing import Any, Final
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from tuneoff.analyse import Interval, Row, Standing, effort, fronts
+from tuneoff.analyse import Interval, Row, effort
 from tuneoff.report import format as f
 from tuneoff.report import sections, setup
 from tuneoff.report.columns import FullColumn, full_columns, state
@@ -246,17 +246,13 @@ class _Page:
     def flags(self, row: Row) -> str:
         """What the script filters by."""
         analysis = self.material.analysis
-        on_front = any(at[row.label].on_front for at in self._fronts.values() if row.label in at)
+        on_front = any(at[row.label].on_front for at in analysis.fronts.values() if row.label in at)
         known = {
             "tied": row.label in {tied.label for tied in analysis.ties},
             "front": on_front,
             "incomplete": row.state != "complete" or not row.trained,
         }
         return " ".join(name for name, is_so in known.items() if is_so)
-
-    @cached_property
-    def _fronts(self) -> dict[str, dict[str, Standing]]:
-        return fronts(self.material.analysis)
 
     # Sections that the README has as well.
 
