@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO ?= demo-study
+# Of the two languages the one that the demo does not speak here.
+OTHER := $(if $(filter ko%,$(TUNEOFF_LANG)$(LC_ALL)$(LC_MESSAGES)$(LANG)),en,ko)
 DATA ?= ../shared/data
 KO_MINI ?= build/ko_mini
 
@@ -27,6 +29,11 @@ install: $(READY) ## Make the environment in .venv
 .PHONY: demo
 demo: $(READY) ## Compare fourteen methods on the sample data, offline
 	$(BIN)/tuneoff demo $(DEMO)
+	$(BIN)/tuneoff report $(DEMO) --lang $(OTHER)
+
+.PHONY: demo-ko
+demo-ko: $(READY) ## The same in Korean, on the small Korean encoder
+	$(BIN)/tuneoff demo $(DEMO)-ko --lang ko
 
 .PHONY: test
 test: $(READY) ## Run the default test suite (under 15 minutes on 2 cores)

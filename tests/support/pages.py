@@ -9,7 +9,8 @@ import numpy as np
 from tests.support import made_up
 from tuneoff.analyse import Foreseen, MethodTrials, RowForecast, TrialResult
 from tuneoff.report import Material
-from tuneoff.report.page import page, page_name
+from tuneoff.report.names import page_name
+from tuneoff.report.page import page
 
 ROWS = 120
 SEEDS = (0, 1)

@@ -59,7 +59,9 @@ def test_a_large_corpus_comes_back(tmp_path: Path) -> None:
     # Thirty megabytes: as metadata of the file it would meet a limit of the format.
     corpus = [f"{i} " + "긴 문장입니다 " * 500 for i in range(3000)]
     splits = replace(odd_splits(), unlabelled=corpus)
-    assert load_prepared(save_prepared(splits, tmp_path)).unlabelled == corpus
+    file = save_prepared(splits, tmp_path)
+    assert load_prepared(file).unlabelled == corpus
+    assert load_prepared(file, unlabelled=False) == replace(splits, unlabelled=[])
 
 
 def test_a_split_may_be_empty_on_the_way(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ import pytest
 from tests.support import made_up, pages
 from tuneoff.report import write_report
 from tuneoff.report.charts import Look, curve_chart, curve_rows, trade_chart, trade_rows
-from tuneoff.report.page import page, page_name
+from tuneoff.report.names import page_name
+from tuneoff.report.page import page
 from tuneoff.report.page.document import MOST_PAGE
 from tuneoff.report.page.markup import html
 from tuneoff.report.page.payload import as_script, disputed

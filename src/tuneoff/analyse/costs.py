@@ -7,14 +7,13 @@ from typing import Any, Final
 import numpy as np
 
 from tuneoff.analyse.row import Row
+from tuneoff.analyse.trials import Record
 
 TRAIN_PHASES: Final = ("warmup", "train")
 EVALUATE_PHASES: Final = ("validate", "evaluate")
 
 #: Of energy, as records name them.
 COUNTERS: Final = ("gpu_joules", "cpu_joules")
-
-Record = dict[str, Any]
 
 
 def memory(records: Sequence[Record]) -> dict[str, Any]:

@@ -6,9 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tuneoff.analyse.trials import MethodTrials
-
-Record = dict[str, Any]
+from tuneoff.analyse.trials import MethodTrials, Record
 
 
 def search_points(methods: Sequence[MethodTrials]) -> list[dict[str, Any]]:

@@ -1,9 +1,12 @@
 """One ended trial as the analysis sees it."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+
+#: Of an ended attempt, as the store has it.
+Record: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class TrialResult:
     label: str
     seed: int
     state: str
-    record: dict[str, Any] = field(default_factory=dict)
+    record: Record = field(default_factory=dict)
     curve: list[dict[str, Any]] = field(default_factory=list)
     logits: dict[str, np.ndarray] = field(default_factory=dict)
     targets: dict[str, np.ndarray] = field(default_factory=dict)

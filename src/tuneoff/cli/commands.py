@@ -194,12 +194,20 @@ def _run(study: Path, overrides: list[str] | None, as_json: bool, debug: bool, *
     talk.data(report_json(material), lambda: results_text(material, language()))
     for line in after(material, language()):
         talk.note(line)
-    talk.note(say("cli.report_at", file=opened.folder / "README.md", plots=opened.folder / "assets"))
+    talk.note(_report_at(opened))
     if how.get("max_trials") is not None and progress.left and set(progress.ended) <= {"complete"}:
         talk.note(say("cluster.share_done", ran=len(progress.ended), left=progress.left))
     elif progress.done < progress.total:
         talk.note(say("cli.incomplete", done=progress.done, total=progress.total))
         raise typer.Exit(EXIT_INCOMPLETE)
+
+
+def _report_at(opened: Any) -> str:
+    """Where a study's report is, in both languages."""
+    from tuneoff.report import by_language
+
+    files = "; ".join(f"{readme}, {page} ({name})" for name, readme, page in by_language(opened.lang))
+    return say("cli.report_at", folder=opened.folder, files=files, plots=opened.folder / "assets")
 
 
 def status(study: STUDY, lang: LANG = None, overrides: SET = None, as_json: JSON = False, debug: DEBUG = False) -> None:
@@ -226,7 +234,7 @@ def report(study: STUDY, lang: LANG = None, overrides: SET = None, as_json: JSON
     for moved in opened.store.quarantined:
         talk.note(say("cli.quarantined", what=moved))
     talk.data(report_json(material), lambda: results_text(material, language()))
-    talk.note(say("cli.report_at", file=opened.folder / "README.md", plots=opened.folder / "assets"))
+    talk.note(_report_at(opened))
     if opened.store.quarantined:
         raise typer.Exit(EXIT_INCOMPLETE)
 

@@ -10,6 +10,7 @@ from tuneoff.data.files import publish
 from tuneoff.data.splits import SPLITS, Rows, Splits, digest_of
 
 UNLABELLED = "unlabelled"
+_SCHEMA = pa.schema([(name, pa.string()) for name in ("split", "first", "second", "label", "place")])
 
 
 def save_prepared(splits: Splits, cache: Path) -> Path:
@@ -19,22 +20,22 @@ def save_prepared(splits: Splits, cache: Path) -> Path:
         StorageError: the cache cannot be written.
     """
     places = digest_of([splits[name].places for name in SPLITS])
-    file = cache / f"{splits.content_hash[:16]}-{splits.corpus_hash[:16]}-{places[:8]}.parquet"
+    file = cache / f"{splits.content_hash[:16]}-{splits.corpus_hash[:16]}-{places[:8]}.rows.parquet"
     if _is_whole(file):
         return file
-    parts = [(name, splits[name]) for name in SPLITS]
-    unlabelled = [None] * len(splits.unlabelled)
-    table = pa.table(
-        {
-            "split": [name for name, rows in parts for _ in rows.labels] + [UNLABELLED] * len(unlabelled),
-            "first": [text[0] for _, rows in parts for text in rows.texts] + splits.unlabelled,
-            "second": [text[1] if len(text) > 1 else None for _, rows in parts for text in rows.texts] + unlabelled,
-            "label": [label for _, rows in parts for label in rows.labels] + unlabelled,
-            "place": [place for _, rows in parts for place in rows.places] + unlabelled,
-        },
-        schema=pa.schema([(name, pa.string()) for name in ("split", "first", "second", "label", "place")]),
-    ).replace_schema_metadata({"labels": json.dumps(splits.labels)})
-    publish(file, lambda temporary: pq.write_table(table, temporary, write_page_checksum=True))
+    schema = _SCHEMA.with_metadata({"labels": json.dumps(splits.labels)})
+
+    def write(temporary: Path) -> None:
+        with pq.ParquetWriter(temporary, schema, write_page_checksum=True) as writer:
+            for name in SPLITS:
+                rows = splits[name]
+                first, second = [text[0] for text in rows.texts], [text[1] if len(text) > 1 else None for text in rows.texts]
+                columns = [[name] * len(first), first, second, rows.labels, rows.places]
+                writer.write_table(pa.table(columns, schema=schema))
+            texts, nothing = splits.unlabelled, [None] * len(splits.unlabelled)
+            writer.write_table(pa.table([[UNLABELLED] * len(texts), texts, nothing, nothing, nothing], schema=schema))
+
+    publish(file, write)
     return file
 
 
@@ -47,22 +48,23 @@ def _is_whole(file: Path) -> bool:
     return True
 
 
-def load_prepared(file: Path) -> Splits:
-    """Read what :func:`save_prepared` wrote; its ``dropped`` is not kept, for trials do not need it."""
-    table = pq.read_table(file, page_checksum_verification=True)
-    labels: list[str] = json.loads(table.schema.metadata[b"labels"])
-    start = 0
-    rows: dict[str, Rows] = {}
-    for name in SPLITS:
-        part = table.slice(start, _count(table, name))
-        first, second = part.column("first").to_pylist(), part.column("second").to_pylist()
-        texts: list[tuple[str, ...]] = [(one,) if two is None else (one, two) for one, two in zip(first, second, strict=True)]
-        rows[name] = Rows(texts, part.column("label").to_pylist(), part.column("place").to_pylist())
-        start += len(texts)
-    return Splits(rows["train"], rows["validation"], rows["test"], labels, table.column("first").slice(start).to_pylist())
+def load_prepared(file: Path, unlabelled: bool = True) -> Splits:
+    """Read what :func:`save_prepared` wrote; its ``dropped`` is not kept, for trials do not need it.
 
-
-def _count(table: pa.Table, split: str) -> int:
-    import pyarrow.compute as pc
-
-    return int(pc.sum(pc.equal(table.column("split"), split)).as_py() or 0)
+    Args:
+        file: of :func:`save_prepared`.
+        unlabelled: read the unlabelled texts too: they may be many times the rest, and continued pretraining alone needs them.
+    """
+    # Every split is a group of rows by itself, or several.
+    with pq.ParquetFile(file, page_checksum_verification=True) as stored:
+        labels: list[str] = json.loads(stored.schema_arrow.metadata[b"labels"])
+        found = {group: stored.metadata.row_group(group) for group in range(stored.num_row_groups)}
+        kinds = {group: about.column(0).statistics.min for group, about in found.items() if about.num_rows}
+        rows: dict[str, Rows] = {}
+        for name in SPLITS:
+            part = stored.read_row_groups([group for group, kind in kinds.items() if kind == name])
+            first, second = part.column("first").to_pylist(), part.column("second").to_pylist()
+            texts: list[tuple[str, ...]] = [(one,) if two is None else (one, two) for one, two in zip(first, second, strict=True)]
+            rows[name] = Rows(texts, part.column("label").to_pylist(), part.column("place").to_pylist())
+        corpus = stored.read_row_groups([group for group, kind in kinds.items() if unlabelled and kind == UNLABELLED], ["first"])
+        return Splits(rows["train"], rows["validation"], rows["test"], labels, corpus.column("first").to_pylist())

@@ -2,7 +2,7 @@
 
 from tuneoff.measure.clock import Clock
 from tuneoff.measure.energy import Energy, EnergyMeter, NoEnergy, total
-from tuneoff.measure.environment import environment, package_versions
+from tuneoff.measure.environment import available_cores, environment, package_versions
 from tuneoff.measure.latency import latency
 from tuneoff.measure.memory import MemoryMeter, Peak
 from tuneoff.measure.quality import METRIC_VERSION, Quality, class_f1, confusion, score
@@ -16,6 +16,7 @@ __all__ = [
     "NoEnergy",
     "Peak",
     "Quality",
+    "available_cores",
     "class_f1",
     "confusion",
     "environment",

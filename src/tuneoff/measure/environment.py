@@ -60,9 +60,14 @@ def environment() -> dict[str, Any]:
         "device": "cuda" if gpu else "cpu",
         "device_name": gpu.name if gpu else cpu_name(),
         "device_bytes": gpu.total_memory if gpu else memory_bytes(),
-        "cores": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
+        "cores": available_cores(),
         "threads": torch.get_num_threads(),
     }
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def memory_bytes() -> int | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tuneoff.report.names import page_name, readme_name
 from tuneoff.strings import LANGUAGES, say
 
 #: More entries of one folder than this are counted, not listed.
@@ -53,8 +54,8 @@ class Tree:
     def __init__(self, folder: Path, lang: str, main: str) -> None:
         self.folder, self.lang = folder, lang
         self.said = {path: say(f"report.{key}", lang) for path, key in SAID.items()}
-        readmes = {language: "README.md" if language == main else f"README.{language}.md" for language in LANGUAGES}
-        pages = {language: "report.html" if language == main else f"report.{language}.html" for language in LANGUAGES}
+        readmes = {language: readme_name(language, main) for language in LANGUAGES}
+        pages = {language: page_name(language, main) for language in LANGUAGES}
         self.said |= {name: say(f"report.dir_readme_{language}", lang) for language, name in readmes.items()}
         self.said |= {name: say(f"report.dir_page_{language}", lang) for language, name in pages.items()}
         self.written = [*WRITTEN, *readmes.values()]

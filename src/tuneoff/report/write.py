@@ -10,8 +10,8 @@ from tuneoff.faults import fault
 from tuneoff.report.charts import learning_curves, png, svg, trade_off
 from tuneoff.report.latex import latex_table
 from tuneoff.report.material import Material
+from tuneoff.report.names import page_name, readme_name
 from tuneoff.report.page import page as report_page
-from tuneoff.report.page import page_name
 from tuneoff.report.readme import Readme
 from tuneoff.report.sections import brief_columns
 from tuneoff.store import replace_file
@@ -109,7 +109,7 @@ def write_report(material: Material, lang: str, draw: bool = True) -> None:
     for language in LANGUAGES:
         names = {kind: f"{file}.{language}.png" for kind, file in _FILES.items() if (assets / f"{file}.{language}.png").exists()}
         page = Readme(material, language, plots[language] or names, lang).text()
-        replace_file(material.folder / ("README.md" if language == lang else f"README.{language}.md"), page.encode())
+        replace_file(material.folder / readme_name(language, lang), page.encode())
 
 
 def _csv(table: list[dict[str, Any]]) -> bytes:

@@ -2,7 +2,6 @@
 
 import gc
 import multiprocessing
-import os
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -21,6 +20,7 @@ from tuneoff.forecast.measured import Measured, measure
 from tuneoff.forecast.scene import Part
 from tuneoff.forecast.work import Rates
 from tuneoff.forecast.workload import estimated_lengths, evaluation_parts, pretraining_steps, steps_of
+from tuneoff.measure import available_cores
 from tuneoff.methods import Method
 from tuneoff.run.planner import Plan
 from tuneoff.run.processes import context
@@ -345,7 +345,7 @@ def _total(plan: Plan, found: dict[str, TrialOutlook], pretraining: TrialOutlook
 
 def _each(look: Callable[[Case], T], cases: list[Case]) -> list[T]:
     """One after the other, or side by side in forked processes where that is safe and worth it."""
-    workers = min(len(cases), len(os.sched_getaffinity(0)) if sys.platform == "linux" else 1)
+    workers = min(len(cases), available_cores() if sys.platform == "linux" else 1)
     if workers < 2 or torch.cuda.is_initialized():
         return list(map(look, cases))
     with ProcessPoolExecutor(workers, multiprocessing.get_context("fork"), _begin) as pool:

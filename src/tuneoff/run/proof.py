@@ -37,7 +37,7 @@ def verify_job(job: Job) -> None:
     began = time.monotonic()
     try:
         stored = load_file(job.folder / PREDICTIONS)["proof.logits"].numpy()
-        texts = load_prepared(job.prepared).test.texts[: len(stored)]
+        texts = load_prepared(job.prepared, unlabelled=False).test.texts[: len(stored)]
         predictor = Predictor(job.folder / ARTEFACT, resolved=job.backbone, trust=job.trial.trust_remote_code)
         again = predictor.logits(texts, job.cache)
         result: dict[str, Any] = {"rows": len(stored)} | compare(again, stored)

@@ -36,7 +36,7 @@ def run_job(job: Job) -> None:
     with clock.phase("other"):
         try:
             with clock.phase("load"):
-                splits = load_prepared(job.prepared)
+                splits = load_prepared(job.prepared, unlabelled=job.trial.stage == "pretrain")
             bench = Bench(job, device, clock, meter, _energy_meter(job, gpu), splits)
             result = _run(bench) | {"state": "complete", "environment": environment()}
         except (torch.OutOfMemoryError, MemoryError) as error:

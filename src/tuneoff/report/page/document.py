@@ -19,6 +19,7 @@ from tuneoff.report.columns import FullColumn, full_columns, state
 from tuneoff.report.conclusions import performance
 from tuneoff.report.efficiency import efficiency, recommendation
 from tuneoff.report.material import Material
+from tuneoff.report.names import LANGUAGE_NAMES, page_name
 from tuneoff.report.page.markup import html, inline
 from tuneoff.report.page.payload import MOST_BYTES, as_script, payload
 from tuneoff.report.references import references
@@ -28,19 +29,7 @@ from tuneoff.strings import LANGUAGES, say
 MOST_PAGE: Final = 3_000_000
 #: Columns that are shown before a reader chooses others.
 FIRST_COLUMNS: Final = ("accuracy", "f1", "gap", "percent", "memory", "time", "search_time", "money", "latency", "artefact")
-#: Names of the languages in themselves.
-LANGUAGE_NAMES: Final = {"en": "English", "ko": "한국어"}
 _INTERVAL: Final = re.compile(r"(\S+)\s+(\[.*\])")
-
-
-def page_name(lang: str, main: str) -> str:
-    """File name of the page in one language.
-
-    Args:
-        lang: of the page.
-        main: the study's own, whose page is ``report.html``.
-    """
-    return "report.html" if lang == main else f"report.{lang}.html"
 
 
 def page(material: Material, lang: str, main: str) -> bytes:

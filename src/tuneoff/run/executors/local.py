@@ -8,6 +8,7 @@ from multiprocessing import connection
 from typing import Any, Self
 
 from tuneoff.errors import UsageError
+from tuneoff.measure import available_cores
 from tuneoff.run.admission import Admission, admit
 from tuneoff.run.attempt import attempt
 from tuneoff.run.depot import recall
@@ -164,11 +165,6 @@ def slots(workers: int, threads: int | None, devices: int, gpus: list[str], core
     # With more workers than GPUs, each GPU is shared by as few as can be.
     names = [",".join(gpus[(i * devices + k) % len(gpus)] for k in range(devices)) if gpus else None for i in range(workers)]
     return [Slot(name, threads or each) for name in names]
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _visible_gpus() -> list[str]:
