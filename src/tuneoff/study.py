@@ -13,19 +13,17 @@ from typing import TYPE_CHECKING, Any, Self
 
 from tuneoff.errors import UsageError
 from tuneoff.spec import StudyFile, load, nearest
-from tuneoff.store import Store
+from tuneoff.store import RESULTS, Store, cache_folder
 from tuneoff.strings import language, say
 
 if TYPE_CHECKING:
     from tuneoff.analyse import Analysis, RowForecast
-    from tuneoff.data import DataReport
+    from tuneoff.data import DataReport, Splits
     from tuneoff.notebooks.chart import Chart
     from tuneoff.notebooks.results import Results
     from tuneoff.report import Material
     from tuneoff.run import Executor, Listener, Outlook, Plan, PlannedMethod, Progress
     from tuneoff.track import Sent, TrackedRun, Tracker
-
-RESULTS = "results"
 
 
 @dataclass(frozen=True)
@@ -106,10 +104,25 @@ class Study:
         return Store(self.folder / RESULTS)
 
     @cached_property
+    def splits(self) -> "Splits":
+        """Train, validation and test, read and divided. What is wrong with them is told without loading PyTorch, which takes seconds.
+
+        Raises:
+            UsageError: a method that does not exist.
+            RefusedError: the data cannot be used.
+        """
+        from tuneoff.data import load_splits
+        from tuneoff.methods import check_names
+
+        check_names(self.file)
+        return load_splits(self.file.spec.data, self.folder, cache_folder(self.folder))
+
+    @cached_property
     def _plan(self) -> "Plan":
+        splits = self.splits
         from tuneoff.run import make_plan
 
-        return make_plan(self.file)
+        return make_plan(self.file, splits=splits)
 
     def plan(self) -> "Plan":
         """Check everything and list the trials with exact parameter counts.
@@ -127,9 +140,10 @@ class Study:
             UsageError: a method or parameter that does not exist.
             RefusedError: data or backbone cannot be used.
         """
+        splits = self.splits
         from tuneoff.run import make_plan
 
-        return make_plan(self.file, weights=False)
+        return make_plan(self.file, weights=False, splits=splits)
 
     def forecast(self, gpu: str | None = None) -> "Outlook":
         """Memory and time of every trial, without weights and without training.

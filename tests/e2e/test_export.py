@@ -33,10 +33,10 @@ from tuneoff.run.artefact import Description
 from tuneoff.run.attempt import TOLERANCE
 from tuneoff.run.export import Source, export, fresh_folder
 from tuneoff.run.job import ARTEFACT, PREDICTIONS, VERIFY, Job, read_result
-from tuneoff.run.planner import tokens_cache
 from tuneoff.run.proof import verify_job
 from tuneoff.run.runner import rates_of
 from tuneoff.run.trial import run_job
+from tuneoff.store import cache_folder
 
 HAS_FOUR_BIT = importlib.util.find_spec("bitsandbytes") is not None
 HAS_SENTENCE_TRANSFORMERS = importlib.util.find_spec("sentence_transformers") is not None
@@ -85,7 +85,7 @@ def run_here(folder: Path) -> dict[str, Path]:
     """Run and prove every trial of a study as its processes would, but in this one; label → its first seed's attempt."""
     study = Study.load(folder)
     plan, store = study.plan(), study.store
-    cache, found = tokens_cache(folder), {}
+    cache, found = cache_folder(folder), {}
     prepared = save_prepared(plan.splits, cache)
     for trial in plan.trials:
         number, attempt = store.new_attempt(trial.name)

@@ -18,8 +18,8 @@ from tuneoff.forecast.scene import Part
 from tuneoff.forecast.storages import Storages
 from tuneoff.methods import Method, method_class, method_names
 from tuneoff.run.job import Job, Rates
-from tuneoff.run.planner import tokens_cache
 from tuneoff.run.trial import run_job
+from tuneoff.store import cache_folder
 
 #: The issue's own bound. What is left of it is the formats of a layer's statistics and single numbers, far below.
 ON_THE_CPU = 0.01
@@ -152,8 +152,8 @@ def job_of(plan: Any, label: str, folder: Path) -> Job:
     trial = next(method for method in plan.methods if method.label == label).trials[0]
     folder.mkdir()
     rates = Rates(trial.config["learning_rate"], trial.config["head_learning_rate"])
-    prepared = save_prepared(plan.splits, tokens_cache(plan.study.folder))
-    places = (folder, prepared, tokens_cache(plan.study.folder), plan.resolved, plan.study.spec.backbone, None)
+    prepared = save_prepared(plan.splits, cache_folder(plan.study.folder))
+    places = (folder, prepared, cache_folder(plan.study.folder), plan.resolved, plan.study.spec.backbone, None)
     return Job(trial, *places, plan.study.spec.data.text_columns, rates=(rates,))
 
 

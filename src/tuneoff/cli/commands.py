@@ -2,8 +2,9 @@
 
 import json
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +14,9 @@ from tuneoff.cli.tracking import TRACK, track  # noqa: F401 (a command)
 from tuneoff.cli.watching import watch  # noqa: F401 (a command)
 from tuneoff.errors import printable
 from tuneoff.strings import language, say
+
+if TYPE_CHECKING:
+    from tuneoff.study import Study
 
 #: Characters of a hash that are shown.
 SHA = 12
@@ -66,9 +70,7 @@ def check(
     debug: DEBUG = False,
 ) -> None:
     """Check data, backbone and methods without training."""
-    from tuneoff.study import Study
-
-    opened = Study.load(study, overriding(overrides, unseen_labels))  # What is wrong in the file is said before torch is imported.
+    opened = _opened(study, overriding(overrides, unseen_labels))
     from tuneoff.cli.tables import check_text
 
     plan = opened.plan()
@@ -89,17 +91,17 @@ def plan(
     debug: DEBUG = False,
 ) -> None:
     """List the trials with exact parameter counts, and forecast their memory and time; nothing is downloaded."""
-    from tuneoff.cli.planning import outlook_json, planning_text
     from tuneoff.errors import StorageError, UsageError
-    from tuneoff.forecast import find_gpu
-    from tuneoff.run import keep_outlook, look_ahead, measure_trials
-    from tuneoff.study import Study
 
     if gpu and measure:
         raise UsageError("forecast.measure_or_gpu")
     talk = Talk(as_json, debug)
+    opened = _opened(study, [*overriding(overrides, unseen_labels), *([f"backbone={backbone}"] if backbone else [])])
+    from tuneoff.cli.planning import outlook_json, planning_text
+    from tuneoff.forecast import find_gpu
+    from tuneoff.run import keep_outlook, look_ahead, measure_trials
+
     wanted = find_gpu(gpu) if gpu else None
-    opened = Study.load(study, [*overriding(overrides, unseen_labels), *([f"backbone={backbone}"] if backbone else [])])
     made = opened.sketch()
     states = {trial.name: str(opened.store.state(trial.name)) for trial in made.trials}
     talk.note(say("forecast.working", count=len(made.methods)))
@@ -168,11 +170,8 @@ def run(
 
 
 def _run(study: Path, overrides: list[str] | None, as_json: bool, debug: bool, **how: Any) -> None:
-    from tuneoff.study import Study
-
     talk = Talk(as_json, debug)
-    opened = Study.load(study, overrides or ())
-    talk.note(say("cli.preparing"))
+    opened = _opened(study, overrides or (), lambda: talk.note(say("cli.preparing")))
     from tuneoff.cli.foretelling import after, before
     from tuneoff.cli.progress import Screen
     from tuneoff.cli.tables import results_text
@@ -291,6 +290,16 @@ def doctor(lang: LANG = None, as_json: JSON = False, debug: DEBUG = False) -> No
 
     found = examine()
     Talk(as_json, debug).data(found, lambda: doctor_text(found))
+
+
+def _opened(study: Path, overrides: Iterable[str], before: Callable[[], None] = lambda: None) -> "Study":
+    """A study whose file, method names and data are right: what is not is said before PyTorch is loaded, which takes seconds."""
+    from tuneoff.study import Study
+
+    opened = Study.load(study, overrides)
+    before()
+    opened.splits  # noqa: B018
+    return opened
 
 
 def _note_change(talk: Talk, study: Any) -> None:

@@ -90,13 +90,7 @@ def choose(entry: MethodEntry, where: str = "methods", parameter_where: dict[str
     Raises:
         UsageError: unknown method or parameter, with the nearest, or a bad value.
     """
-    first, plus, rest = entry.method.partition("+")
-    name, pretrain = (rest, True) if plus and first == PRETRAIN else (entry.method, False)
-    known = [*method_names(), *(f"{PRETRAIN}+{n}" for n in method_names())]
-    if name not in method_names():
-        raise UsageError(
-            "method.unknown", where=where, name=entry.method, nearest=nearest(entry.method, known), known=", ".join(method_names())
-        )
+    name, pretrain = _named(entry, where)
     kind = method_class(name)
     if pretrain and not issubclass(kind, Method):
         raise UsageError("method.no_pretrain", where=where, name=name)
@@ -113,6 +107,27 @@ def choose(entry: MethodEntry, where: str = "methods", parameter_where: dict[str
             ) from error
         raise UsageError("method.bad_parameter", where=place, method=name, key=key, problem=explain(problem)) from error
     return Chosen(entry.label, name, pretrain, config)
+
+
+def _named(entry: MethodEntry, where: str) -> tuple[str, bool]:
+    """The method that an entry names, and whether continued pretraining comes first; nothing is imported."""
+    first, plus, rest = entry.method.partition("+")
+    name, pretrain = (rest, True) if plus and first == PRETRAIN else (entry.method, False)
+    names = method_names()
+    if name not in names:
+        known = [*names, *(f"{PRETRAIN}+{n}" for n in names)]
+        raise UsageError("method.unknown", where=where, name=entry.method, nearest=nearest(entry.method, known), known=", ".join(names))
+    return name, pretrain
+
+
+def check_names(study: StudyFile) -> None:
+    """Whether all methods of a study exist: told before libraries are loaded, which takes seconds.
+
+    Raises:
+        UsageError: with the place in the study file and the nearest name.
+    """
+    for index, entry in enumerate(study.spec.methods):
+        _named(entry, study.where_method(index))
 
 
 def choose_all(study: StudyFile) -> list[Chosen]:

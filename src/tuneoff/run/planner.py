@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from tuneoff.backbone import UNSEEN, BackboneFacts, Resolved, load_tokenizer, look_up, read_config, read_facts, resolve, tokenizer_hash
@@ -15,6 +14,7 @@ from tuneoff.methods import Chosen, Method, choose_all
 from tuneoff.run.candidates import SEARCH_SEED, search_config, search_spec
 from tuneoff.run.several import cannot_divide
 from tuneoff.spec import StudyFile, TrialSpec, nearest
+from tuneoff.store import cache_folder
 from tuneoff.strings import say
 
 
@@ -103,13 +103,14 @@ class Plan:
         return "\n".join([*lines, *(f"  {method}" for method in self.methods)])
 
 
-def make_plan(study: StudyFile, weights: bool = True) -> Plan:
+def make_plan(study: StudyFile, weights: bool = True, splits: Splits | None = None) -> Plan:
     """Check data, backbone and methods, and list the trials.
 
     Args:
         study: the study file.
         weights: have the backbone ready to train, downloaded if need be. Without, its configuration does, and of a backbone that
             is not here the plan has no tokenizer and no revision.
+        splits: of the study's data, where they were read before.
 
     Raises:
         UsageError: a method or parameter that does not exist.
@@ -117,7 +118,7 @@ def make_plan(study: StudyFile, weights: bool = True) -> Plan:
     """
     spec = study.spec
     chosen = choose_all(study)
-    splits = load_splits(spec.data, study.folder, tokens_cache(study.folder))
+    splits = splits or load_splits(spec.data, study.folder, cache_folder(study.folder))
     facts, reader, resolved = None, None, None
     if any(issubclass(type(method.build()), Method) for method in chosen):
         if weights:
@@ -132,7 +133,7 @@ def make_plan(study: StudyFile, weights: bool = True) -> Plan:
     if resolved and facts:
         tokenizer = load_tokenizer(resolved, spec.trust_remote_code)
         room = facts.longest(max((virtual for _, virtual in _virtual_tokens(facts, chosen)), default=0))
-        reader = Reader(tokenizer, tokenizer_hash(tokenizer), spec.train.max_length, room, tokens_cache(study.folder))
+        reader = Reader(tokenizer, tokenizer_hash(tokenizer), spec.train.max_length, room, cache_folder(study.folder))
     stages: dict[str, TrialSpec] = {}
     methods = [_plan_method(one, study, splits, facts, stages) for one in chosen]
     return Plan(study, splits, reader, resolved, facts, methods, list(stages.values()))
@@ -214,8 +215,3 @@ def _pretraining(study: StudyFile, splits: Splits, facts: BackboneFacts, seed: i
     pretrain = study.spec.pretrain.model_copy(update={"learning_rate": study.spec.pretrain.learning_rate or rates.default(facts.hidden)})
     mine = common | {"config": {}, "data": ""}
     return TrialSpec(method="pretrain", stage="pretrain", seed=seed, pretrain=pretrain, corpus=splits.corpus_hash, **mine)
-
-
-def tokens_cache(folder: Path) -> Path:
-    """Where a study keeps what can be made again: tokens, features, prepared splits."""
-    return folder / "results" / "cache"

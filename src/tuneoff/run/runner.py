@@ -17,10 +17,10 @@ from tuneoff.run.admission import Admission
 from tuneoff.run.attempt import STARVED
 from tuneoff.run.executors import Executor, LocalExecutor
 from tuneoff.run.job import ARTEFACT, Job, Rates
-from tuneoff.run.planner import Plan, tokens_cache
+from tuneoff.run.planner import Plan
 from tuneoff.run.processes import STOPPING
 from tuneoff.spec import TrialSpec
-from tuneoff.store import Attempt, Claim, Store
+from tuneoff.store import Attempt, Claim, Store, cache_folder
 from tuneoff.strings import say
 
 #: A trial that did not train is tried at so many further learning rates of its search.
@@ -127,7 +127,7 @@ class _Run:
 
     def __init__(self, plan: Plan, store: Store, listener: Listener, executor: Executor, max_trials: int | None, stop: "_Stop") -> None:
         self.plan, self.store, self.listener, self.executor, self.stop = plan, store, listener, executor, stop
-        self.prepared = save_prepared(plan.splits, tokens_cache(plan.study.folder))
+        self.prepared = save_prepared(plan.splits, cache_folder(plan.study.folder))
         self.unsupported = {trial.name: method.unsupported for method in plan.methods if method.unsupported for trial in method.trials}
         self.admissions = executor.admit(plan)
         self.progress = Progress(len(plan.trials), workers=executor.workers)
@@ -279,7 +279,7 @@ class _Run:
                     trial,
                     folder,
                     self.prepared,
-                    tokens_cache(plan.study.folder),
+                    cache_folder(plan.study.folder),
                     plan.resolved,
                     plan.study.spec.backbone,
                     pretrained.folder / ARTEFACT if pretrained else None,

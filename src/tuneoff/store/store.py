@@ -16,6 +16,8 @@ from tuneoff.store.owner import is_dead, this_process
 State: TypeAlias = Literal["pending", "running", "complete", "failed", "diverged", "oom", "timeout", "lost", "unsupported"]
 #: States that the same command tries again.
 RETRIED: frozenset[str] = frozenset({"failed", "lost", "timeout"})
+#: In a study's folder: its records; below them what can be made again: tokens, features, prepared splits.
+RESULTS, CACHE = "results", "cache"
 #: In an attempt's folder: who works in it.
 OWNER = "owner.json"
 #: An attempt of another machine is not cleared away sooner, for a pause may be long.
@@ -167,7 +169,7 @@ class Store:
     def sweep(self) -> None:
         """Remove what killed processes left behind: temporary files and claims of owners that are gone. Others' stay."""
         with storage(self.results):
-            for folder in (self.results.parent, self.results.parent / "assets", self.results, self.results / "cache"):
+            for folder in (self.results.parent, self.results.parent / "assets", self.results, self.results / CACHE):
                 if folder.is_dir():
                     sweep(folder)
             for folder in self._folders():
@@ -180,7 +182,7 @@ class Store:
     def _folders(self) -> Iterator[Path]:
         if self.results.is_dir():
             with os.scandir(self.results) as entries:
-                yield from (Path(entry.path) for entry in entries if entry.is_dir() and entry.name not in ("cache", "quarantine"))
+                yield from (Path(entry.path) for entry in entries if entry.is_dir() and entry.name not in (CACHE, "quarantine"))
 
     def present(self) -> None:
         """A study's folder that is gone is not made again: somebody took it away, or unmounted its disk.
@@ -237,6 +239,11 @@ class Store:
         if not aside.is_dir():
             return set()
         return {_number(name.removeprefix(f"{trial}.")) for name in os.listdir(aside) if name.startswith(prefix)}
+
+
+def cache_folder(study: Path) -> Path:
+    """Where a study keeps what can be made again."""
+    return study / RESULTS / CACHE
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
