@@ -156,11 +156,13 @@ def _run(study: Path, acks: Path) -> int:
 
 
 def _start_fork_server() -> None:
-    """One for all runs. A forked run cannot wait for it as for its own child, and need not."""
-    if forkserver._forkserver._forkserver_pid is None:  # type: ignore[attr-defined]
-        context()
-        forkserver.ensure_running()
-        forkserver._forkserver.ensure_running = lambda: None  # type: ignore[method-assign]
+    """One for all runs. A forked run cannot wait for it as for its own child, and need not.
+
+    A run that is killed while it hands its files over takes the server along. Elsewhere each run has its own; here it is made again.
+    """
+    context()
+    forkserver.ensure_running()  # The true one, bound when the module was imported.
+    forkserver._forkserver.ensure_running = lambda: None  # type: ignore[method-assign]
 
 
 def _trials() -> list[int]:
