@@ -26,7 +26,6 @@ def torture(folder: Path, kills: int, seeds: int, timeout: float) -> dict[str, o
     return figures
 
 
-# Slow until its one unexplained failure is: clean three times on a quiet machine, once not beside the rest of the suite.
 @pytest.mark.slow
 def test_a_few_kills(tmp_path: Path) -> None:
     figures = torture(tmp_path, 15, 3, 240)

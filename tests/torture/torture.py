@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections import Counter
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -29,7 +30,7 @@ from tests.support.disks import small_disk
 from tests.support.studies import table, write_study
 from tuneoff import Study
 from tuneoff.run import Listener
-from tuneoff.run.processes import context
+from tuneoff.run.processes import PRELOAD, context
 from tuneoff.store import Store, read_record
 from tuneoff.store.owner import is_dead
 
@@ -152,17 +153,20 @@ def _run(study: Path, acks: Path) -> int:
         progress = Study.load(study).run(Listener(on_trial=acknowledge), threads=1)
     except TuneoffError as error:
         return error.exit_code
+    except BaseException:
+        with acks.with_name("unexpected.txt").open("a") as told:
+            traceback.print_exc(file=told)
+        raise
     return 0 if progress.done == progress.total else 4
 
 
 def _start_fork_server() -> None:
-    """One for all runs. A forked run cannot wait for it as for its own child, and need not.
-
-    A run that is killed while it hands its files over takes the server along. Elsewhere each run has its own; here it is made again.
-    """
-    context()
-    forkserver.ensure_running()  # The true one, bound when the module was imported.
-    forkserver._forkserver.ensure_running = lambda: None  # type: ignore[method-assign]
+    """One for all runs. A forked run cannot wait for it as for its own child, and need not."""
+    if forkserver._forkserver._forkserver_pid is None:  # type: ignore[attr-defined]
+        context()
+        forkserver.set_forkserver_preload([PRELOAD, "tests.torture.patient"])
+        forkserver.ensure_running()
+        forkserver._forkserver.ensure_running = lambda: None  # type: ignore[method-assign]
 
 
 def _trials() -> list[int]:
