@@ -91,6 +91,11 @@ class TuneoffError(Exception):
             words += " → " + say(f"{self.key}.next", language, **facts)
         return f"{printable(self.where)}: {words}" if self.where else words
 
+    def as_dict(self) -> dict[str, Any]:
+        """What a record keeps of it: plain facts, and the words in English; :func:`retold` says it again."""
+        facts = {name: value if isinstance(value, int | float | str) else str(value) for name, value in self.facts.items()}
+        return {"key": self.key, "where": self.where, "facts": facts, "text": self.text("en")}
+
     def __str__(self) -> str:
         return self.text()
 
@@ -100,6 +105,11 @@ class TuneoffError(Exception):
 
 def _rebuild(kind: type[TuneoffError], key: str, where: str | None, facts: dict[str, object]) -> TuneoffError:
     return kind(key, where=where, **facts)
+
+
+def retold(error: Mapping[str, Any], language: str | None = None) -> str:
+    """The error of a record in words."""
+    return say(error["key"], language, **error.get("facts", {}))
 
 
 class UsageError(TuneoffError):

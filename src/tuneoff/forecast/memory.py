@@ -17,9 +17,11 @@ CUBLAS_WORKSPACE, CUBLAS_WORKSPACE_HOPPER = (2 * 4096 + 8 * 16) << 10, 32 << 20
 HOPPER = (9, 0)
 #: Resident size of a process on a CPU beyond its live tensors. Of any that trains: work space of matrix kernels, what malloc
 #: keeps (measured 94 to 158 MB in rehearsals of four methods on sample:en). Of a trial also: pages of libraries as they are first
-#: touched, data, tokenizer, what loading the weights left; and where it trains on tokens, kernels of the many shapes of its batches
-#: (405 to 500 MB in all in 20 trials of ten methods on sample:en, 320 in reading a frozen backbone).
-STEPS_OVERHEAD, TRIAL_OVERHEAD, SHAPES_OVERHEAD = 110_000_000, 220_000_000, 120_000_000
+#: touched, data, tokenizer, what loading the weights left (273 to 330 MB in all in reading a frozen backbone); and where it trains
+#: on tokens, kernels of the many shapes of its batches, and holes of many sizes: about as much again as lives for a moment.
+STEPS_OVERHEAD, TRIAL_OVERHEAD, SHAPES_OVERHEAD, HOLES = 110_000_000, 180_000_000, 35_000_000, 1.0
+#: What lives for a moment.
+TRANSIENT = ("activations", "workspace")
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,8 @@ class Timeline:
         if held is None:
             live = sum(parts.values())
             reads = any(name == "read" for _, name in self.log.marks)
-            trial = TRIAL_OVERHEAD + (0 if reads else SHAPES_OVERHEAD)
+            shapes = 0 if reads else SHAPES_OVERHEAD + round(HOLES * sum(parts[kind] for kind in TRANSIENT))
+            trial = TRIAL_OVERHEAD + shapes
             return PeakForecast(live, live + STEPS_OVERHEAD + trial, phase, parts, trial)
         allocated, reserved = held
         parts["workspace"] += allocated - sum(parts.values())

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from tuneoff.analyse import COSTS, Comparison, Row, RowForecast, Sensitivity, Standing, remedy
+from tuneoff.errors import retold
 from tuneoff.report import format as f
 from tuneoff.report.columns import full_columns, state
 from tuneoff.report.markdown import Column, plain, table
@@ -266,12 +267,11 @@ def _fit(fit: dict[str, Any] | None, lang: str) -> str:
 
 def failures(material: Material, lang: str) -> list[str]:
     """What did not complete, and why."""
-    failed = [row for row in material.analysis.rows if row.error]
-    lines = []
-    for row in failed:
-        error: dict[str, Any] = row.error or {}
-        said = say(error["key"], lang, **error.get("facts", {}))
-        lines.append(f"* **{material.name(row, lang)}** ({state(material, row, lang)}): {said}")
+    lines = [
+        f"* **{material.name(row, lang)}** ({state(material, row, lang)}): {retold(row.error, lang)}"
+        for row in material.analysis.rows
+        if row.error
+    ]
     return _headed("failures", lang, "", lines) if lines else []
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tuneoff.errors import retold
 from tuneoff.report import format as f
 from tuneoff.run import Plan, Progress
 from tuneoff.strings import say
@@ -27,7 +28,7 @@ def outcome(record: dict[str, Any], lang: str) -> str:
     """Scores and costs of a trial or stage, or why it has none."""
     if record["state"] != "complete":
         error = record.get("error") or {}
-        why = say(error["key"], lang, **error.get("facts", {})) if error else ""
+        why = retold(error, lang) if error else ""
         return f"{say('report.state_' + record['state'], lang)} – {why}"
     seconds = sum(record["phases"].get(name, 0.0) for name in ("warmup", "train"))
     facts = {"time": f.short_time(seconds), "memory": f.size(record["memory"]["train"]["bytes"])}

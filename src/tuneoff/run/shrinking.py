@@ -33,8 +33,8 @@ def training() -> Iterator[None]:
 def fitting(bench: Bench, batch_size: int, train: Callable[[], T]) -> T:
     """Train; as often as the device is full, again from the beginning with half the micro-batch.
 
-    The batch with the longest row comes first, so that little is lost; and what comes out is what the same micro-batch in the
-    study file gives.
+    The batch that needs most memory is tried before training, so that little is lost; and what comes out is what the same
+    micro-batch in the study file gives.
 
     Args:
         bench: whose ``micro_batch`` is halved.

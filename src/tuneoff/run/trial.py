@@ -62,8 +62,7 @@ def _energy_meter(job: Job, gpu: int | None) -> EnergyMeter:
 def _failure(told: TuneoffError, error: BaseException) -> dict[str, Any]:
     traceback.print_exception(error)
     state = told.state if isinstance(told, TrialError) else "failed"
-    facts = {name: value if isinstance(value, int | float | str) else str(value) for name, value in told.facts.items()}
-    return {"state": state, "error": {"key": told.key, "where": told.where, "facts": facts, "text": told.text("en")}}
+    return {"state": state, "error": told.as_dict()}
 
 
 def _run(bench: Bench) -> dict[str, Any]:

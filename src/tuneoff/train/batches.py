@@ -131,31 +131,37 @@ class FeatureRows:
 AnyRows: TypeAlias = TokenRows | FeatureRows
 
 
-def epoch_order(lengths: np.ndarray, batch_size: int, generator: np.random.Generator, passes: Passes | None = None) -> list[np.ndarray]:
+def epoch_order(lengths: np.ndarray, batch_size: int, generator: np.random.Generator) -> list[np.ndarray]:
     """Row numbers of each batch of an epoch, at random.
 
-    Rows are not grouped by length across batches: length goes with the label in real data, so that batches of one length would
-    be batches of one class (``docs/decisions/0005``). Padding is saved inside a batch instead, by :func:`length_parts`.
+    Rows are not grouped by length across batches, and no batch is moved for its length: length goes with the label in real data, so
+    that batches of one length would be batches of one class (``docs/decisions/0005``), and training that begins with the longest
+    texts learns worse (``docs/decisions/0010``). Padding is saved inside a batch instead, by :func:`length_parts`.
 
     Args:
         lengths: tokens of each row.
         batch_size: rows of a batch; the last one may have fewer.
         generator: of the data order; the same for every method of a seed.
-        passes: of the device. The batch whose largest part has most tokens comes first then and the one with the longest row next,
-            so that memory fails in the first seconds; the same ones however small micro-batches are.
     """
     order = generator.permutation(len(lengths))
-    batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
-    if passes is None:
-        return batches
+    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 
-    def largest_part(i: int) -> tuple[int, int]:
-        return max(passes.tokens(lengths[part]) for part in length_parts(batches[i], lengths, batch_size, passes.overhead)), -i
 
-    places = range(len(batches))
-    heaviest = max(places, key=largest_part)
-    longest = max(places, key=lambda i: (int(lengths[batches[i]].max()), len(batches[i]), -i))
-    return [batches[i] for i in dict.fromkeys([heaviest, longest, *places])]
+def heaviest_batch(batches: list[np.ndarray], lengths: np.ndarray, passes: Passes) -> int:
+    """Place of the batch whose largest part has most tokens, of several the one with the longest row, however small micro-batches are.
+
+    Args:
+        batches: of :func:`epoch_order`.
+        lengths: tokens of each row.
+        passes: of the device.
+    """
+
+    def largest_part(place: int) -> tuple[int, int]:
+        rows = batches[place]
+        parts = length_parts(rows, lengths, len(rows), passes.overhead)
+        return max(passes.tokens(lengths[part]) for part in parts), int(lengths[rows].max())
+
+    return max(range(len(batches)), key=largest_part)
 
 
 def length_parts(rows: np.ndarray, lengths: np.ndarray, largest: int, overhead: int) -> list[np.ndarray]:

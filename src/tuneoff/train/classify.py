@@ -13,14 +13,10 @@ from tuneoff.faults import fault
 from tuneoff.measure import score
 from tuneoff.seeds import seed_for
 from tuneoff.train import ranks
-from tuneoff.train.batches import AnyRows, Batch, Passes, epoch_order
+from tuneoff.train.batches import AnyRows, Batch, Passes, epoch_order, heaviest_batch
 from tuneoff.train.on_cpu import reading
 from tuneoff.train.packed import ReadMask, read_mask
 from tuneoff.train.room import ROOM
-
-#: In the first epochs the heaviest batch comes first: memory fails early, and live tensors are counted in the first steps of the
-#: first epoch and, beside the best epoch's weights, in the first of the second.
-WATCHED_EPOCHS = 2
 
 
 def forward(model: nn.Module, batch: Batch) -> torch.Tensor:
@@ -104,10 +100,23 @@ class Classification:
 
     def epoch(self, number: int) -> Iterator[list[Batch]]:
         """Batches in the order that this seed gives every method."""
+        yield from map(self._cut, self._order(number))
+
+    def heaviest(self, number: int) -> int:
+        """Place in an epoch of the batch that needs most memory."""
+        return heaviest_batch(self._order(number), self.train_rows.lengths, self.passes)
+
+    def batch(self, number: int, place: int) -> list[Batch]:
+        """One batch of an epoch, cut into micro-batches."""
+        return self._cut(self._order(number)[place])
+
+    def _order(self, number: int) -> list[np.ndarray]:
         generator = np.random.default_rng(seed_for("data order", self.seed, number))
-        lengths = self.train_rows.lengths
-        for rows in epoch_order(lengths, self.batch_size, generator, self.passes if number < WATCHED_EPOCHS else None):
-            yield [self._batch(part, rows) for part in ranks.parts(rows, lengths, self.micro_batch, self.passes.overhead)]
+        return epoch_order(self.train_rows.lengths, self.batch_size, generator)
+
+    def _cut(self, rows: np.ndarray) -> list[Batch]:
+        parts = ranks.parts(rows, self.train_rows.lengths, self.micro_batch, self.passes.overhead)
+        return [self._batch(part, rows) for part in parts]
 
     def _batch(self, part: np.ndarray, whole: np.ndarray) -> Batch:
         batch = self.train_rows.batch(part) if len(part) else self.train_rows.batch(whole[:1]).uncounted()

@@ -19,6 +19,8 @@ from tuneoff.train.weights import Weights
 
 #: The loss is looked at this often in an epoch; between looks nothing waits for the device.
 LOOKS_PER_EPOCH = 10
+#: From the second epoch on the best weights' copy stands beside those that train: the heaviest steps of these are all that memory needs.
+WATCHED_EPOCHS = 2
 #: Steps that are no steady state: kernels are chosen in the first, moments of the optimiser are new until the second.
 WARMUP_STEPS = 2
 
@@ -47,6 +49,12 @@ class Objective(Protocol):
 
     def epoch(self, number: int) -> Iterator[list[Batch]]:
         """The batches of an epoch, each cut into micro-batches."""
+
+    def heaviest(self, number: int) -> int:
+        """Place in an epoch of the batch that needs most memory."""
+
+    def batch(self, number: int, place: int) -> list[Batch]:
+        """One batch of an epoch, cut into micro-batches."""
 
     def loss(self, batch: Batch) -> torch.Tensor:
         """Summed loss of a micro-batch, in fp32."""
@@ -111,8 +119,9 @@ def fit(
         epochs_between_validations: more than 1 where an epoch costs less than a validation.
         progress: of the same run, to go on from.
         after_epoch: called after each validation, to save what a stop would lose; ``False`` stops here.
-        watch: entered around the steps of the warm-up, where the best epoch's weights are first kept beside those that train, and
-            around the first validation that finds them there: by then all that training needs has been there.
+        watch: entered around the steps of the warm-up, the heaviest one of each of the first two epochs, where the best epoch's
+            weights are first kept beside those that train, and the first validation that finds them there: by then all that training
+            needs has been there.
 
     Raises:
         DivergedError: the loss is not finite, with the step.
@@ -129,6 +138,10 @@ def fit(
     look_every = max(1, objective.num_batches // LOOKS_PER_EPOCH) if epochs < LOOKS_PER_EPOCH else objective.num_batches
     step = seen = done * objective.num_batches
     judged = False  # Whether a validation was watched.
+    heavy = {n * objective.num_batches + objective.heaviest(n) for n in range(done, min(epochs, WATCHED_EPOCHS))} if watch else set()
+    if weights.device.type not in ("cpu", "meta") and not done:
+        with clock.phase("warmup"):
+            try_heaviest(objective, weights, num_steps)
 
     def look(scores: dict[str, float] | None = None) -> None:
         nonlocal seen
@@ -159,8 +172,8 @@ def fit(
         batches = objective.epoch(epoch)
         end = min(num_steps, (epoch + 1) * objective.num_batches)
         while step < end:
-            warming, second_epoch = step < WARMUP_STEPS, step == objective.num_batches
-            watched = watch if watch and (warming or second_epoch) else nullcontext()
+            warming = step < WARMUP_STEPS
+            watched = watch if watch and (warming or step in heavy) else nullcontext()
             with clock.phase("warmup" if warming else "train"), watched:
                 for micro_batches in batches:
                     weights.begin(step, num_steps)
@@ -176,7 +189,7 @@ def fit(
                         weights.backward(extra)
                     weights.step(schedule, step, num_steps, partial(after_step, step, num_steps))
                     step += 1
-                    if second_epoch or step in (1, WARMUP_STEPS, end) or step % look_every == 0:
+                    if step in (1, WARMUP_STEPS, end) or step % look_every == 0 or heavy & {step - 1, step}:
                         break
             if step < end and (step == 1 or step % look_every == 0):
                 look()
@@ -200,6 +213,20 @@ def fit(
         weights.restore(best)
     model.eval()
     return outcome
+
+
+def try_heaviest(objective: Objective, weights: Weights, num_steps: int) -> None:
+    """The batch of the first epoch that needs most memory, forward and backward, and nothing of it kept.
+
+    What does not fit a device fails in the first seconds so. To train on that batch first would do the same, and teach the model
+    the longest texts before all others (``docs/decisions/0010``).
+    """
+    generators = [weights.device] if weights.device.type == "cuda" else []
+    with torch.random.fork_rng(generators):
+        weights.begin(0, num_steps)
+        for batch in objective.batch(0, objective.heaviest(0)):
+            weights.backward(objective.loss(batch))
+        weights.forget()
 
 
 def _rank(scores: dict[str, float], select: str) -> tuple[float, float]:

@@ -15,7 +15,7 @@ from tuneoff.errors import MethodError
 from tuneoff.faults import fault
 from tuneoff.seeds import seed_for
 from tuneoff.train import ranks
-from tuneoff.train.batches import IGNORED, Batch, Passes, TokenRows, epoch_order, evaluation_batches
+from tuneoff.train.batches import IGNORED, Batch, Passes, TokenRows, epoch_order, evaluation_batches, heaviest_batch
 from tuneoff.train.room import ROOM
 from tuneoff.train.weights import Group
 
@@ -128,6 +128,7 @@ class LanguageModelling:
         self.held_out, self.chosen = order[:held], order[held:]
         self.batches_of_a_pass = -(-len(self.chosen) // batch_size)
         self.num_batches = leg or self.batches_of_a_pass
+        self._ordered, self._order = -1, list[np.ndarray]()  # Of the last pass that was asked for.
         self._positions: torch.Tensor | None = None
         model.base_model.register_forward_hook(self._keep_positions)
 
@@ -138,17 +139,28 @@ class LanguageModelling:
 
     def epoch(self, number: int) -> Iterator[list[Batch]]:
         """Batches with fresh hidden words in every pass; they depend on the number alone, not on what ran before."""
-        first = number * self.num_batches
-        order: list[np.ndarray] = []
-        for place in range(first, first + self.num_batches):
-            passes, index = divmod(place, self.batches_of_a_pass)
-            if not order or index == 0:
-                generator = np.random.default_rng(seed_for("pretraining order", self.seed, passes))
-                order = epoch_order(self.rows.lengths[self.chosen], self.batch_size, generator, None if passes else self.passes)
-            words = np.random.default_rng(seed_for("hidden words", self.seed, place, *ranks.apart()))
-            rows = self.chosen[order[index]]
-            parts = ranks.parts(rows, self.rows.lengths, self.micro_batch, self.passes.overhead)
-            yield [self._hide(self.rows.batch(part), words) if len(part) else self._nothing_hidden(rows[:1]) for part in parts]
+        for place in range(self.num_batches):
+            yield self.batch(number, place)
+
+    def heaviest(self, number: int) -> int:
+        """Place in an epoch of the batch that needs most memory."""
+        return heaviest_batch([self._rows(number, place) for place in range(self.num_batches)], self.rows.lengths, self.passes)
+
+    def batch(self, number: int, place: int) -> list[Batch]:
+        """One batch of an epoch, cut into micro-batches, its words hidden."""
+        words = np.random.default_rng(seed_for("hidden words", self.seed, number * self.num_batches + place, *ranks.apart()))
+        rows = self._rows(number, place)
+        parts = ranks.parts(rows, self.rows.lengths, self.micro_batch, self.passes.overhead)
+        return [self._hide(self.rows.batch(part), words) if len(part) else self._nothing_hidden(rows[:1]) for part in parts]
+
+    def _rows(self, number: int, place: int) -> np.ndarray:
+        """Row numbers of a batch. An epoch may be a part of a pass over the rows, or several."""
+        passes, index = divmod(number * self.num_batches + place, self.batches_of_a_pass)
+        if passes != self._ordered:
+            generator = np.random.default_rng(seed_for("pretraining order", self.seed, passes))
+            self._ordered, self._order = passes, epoch_order(self.rows.lengths[self.chosen], self.batch_size, generator)
+        rows: np.ndarray = self.chosen[self._order[index]]
+        return rows
 
     def _nothing_hidden(self, rows: np.ndarray) -> Batch:
         batch = self.rows.batch(rows)

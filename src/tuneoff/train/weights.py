@@ -124,6 +124,12 @@ class Weights:
             parameter.grad = None
         self._accumulated = True
 
+    def forget(self) -> None:
+        """Drop the gradients of micro-batches that make no step."""
+        for parameter in (*self.working, *self.masters):
+            parameter.grad = None
+        self._accumulated = False
+
     def add_up(self) -> None:
         """After the last micro-batch of a step: the gradients of all ranks together."""
         if not self.sharded:

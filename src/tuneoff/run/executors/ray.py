@@ -293,8 +293,7 @@ def _take(archive: bytes, folder: Path) -> None:
 
 
 def _failure(error: TuneoffError) -> dict[str, Any]:
-    facts = {name: value if isinstance(value, int | float | str) else str(value) for name, value in error.facts.items()}
-    return {"state": "failed", "error": {"key": error.key, "where": error.where, "facts": facts, "text": error.text("en")}}
+    return {"state": "failed", "error": error.as_dict()}
 
 
 def _line(error: BaseException) -> str:
