@@ -37,7 +37,7 @@ demo-ko: $(READY) ## The same in Korean, on the small Korean encoder
 
 .PHONY: test
 test: $(READY) ## Run the default test suite (under 15 minutes on 2 cores)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow'
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not slow'
 
 .PHONY: test-all
 test-all: $(READY) chromium ## Run every test, the slow ones too, property tests on new examples

@@ -17,9 +17,9 @@ CUBLAS_WORKSPACE, CUBLAS_WORKSPACE_HOPPER = (2 * 4096 + 8 * 16) << 10, 32 << 20
 HOPPER = (9, 0)
 #: Resident size of a process on a CPU beyond its live tensors. Of any that trains: work space of matrix kernels, what malloc
 #: keeps (measured 94 to 158 MB in rehearsals of four methods on sample:en). Of a trial also: pages of libraries as they are first
-#: touched, data, tokenizer, what loading the weights left (273 to 330 MB in all in reading a frozen backbone); and where it trains
+#: touched, data, tokenizer, what loading the weights left (242 to 330 MB in all in reading a frozen backbone); and where it trains
 #: on tokens, kernels of the many shapes of its batches, and holes of many sizes: about as much again as lives for a moment.
-STEPS_OVERHEAD, TRIAL_OVERHEAD, SHAPES_OVERHEAD, HOLES = 110_000_000, 180_000_000, 35_000_000, 1.0
+STEPS_OVERHEAD, TRIAL_OVERHEAD, SHAPES_OVERHEAD, HOLES = 110_000_000, 160_000_000, 55_000_000, 1.0
 #: What lives for a moment.
 TRANSIENT = ("activations", "workspace")
 
