@@ -5,24 +5,27 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from tuneoff.errors import UsageError
+from tuneoff.errors import StorageError, UsageError
 from tuneoff.spec import StudyFile, load, nearest
 from tuneoff.store import RESULTS, Store, cache_folder
 from tuneoff.strings import language, say
 
 if TYPE_CHECKING:
-    from tuneoff.analyse import Analysis, RowForecast
+    from tuneoff.analyse import Analysis, MethodTrials, RowForecast, TrialResult
     from tuneoff.data import DataReport, Splits
+    from tuneoff.kept import MethodOutline, Outline
     from tuneoff.notebooks.chart import Chart
     from tuneoff.notebooks.results import Results
     from tuneoff.report import Material
-    from tuneoff.run import Executor, Listener, Outlook, Plan, PlannedMethod, Progress
+    from tuneoff.run import Executor, Listener, Outlook, Plan, Progress
+    from tuneoff.spec import TrialSpec
     from tuneoff.track import Sent, TrackedRun, Tracker
 
 
@@ -120,9 +123,29 @@ class Study:
     @cached_property
     def _plan(self) -> "Plan":
         splits = self.splits
+        from tuneoff.kept import keep_outline
         from tuneoff.run import make_plan
 
-        return make_plan(self.file, splits=splits)
+        plan = make_plan(self.file, splits=splits)
+        # Where the folder cannot be written, whoever writes records says so; here it only takes longer the next time.
+        with suppress(StorageError):
+            keep_outline(self.file, splits, plan.outline)
+        return plan
+
+    @cached_property
+    def outline(self) -> "Outline":
+        """The study's methods and trials, its backbone in brief and what the data check found.
+
+        It is kept beside the records: while study file, data and backbone stay as they are, neither PyTorch nor the backbone is loaded.
+
+        Raises:
+            UsageError: a method or parameter that does not exist.
+            RefusedError: data or backbone cannot be used.
+        """
+        splits = self.splits
+        from tuneoff.kept import kept_outline
+
+        return kept_outline(self.file, splits) or self._plan.outline
 
     def plan(self) -> "Plan":
         """Check everything and list the trials with exact parameter counts.
@@ -257,8 +280,8 @@ class Study:
         """Ended attempts of trials, or of all planned ones."""
         from tuneoff.track import tracked_runs
 
-        labels = {stage.name: stage.method for stage in self._plan.stages}
-        for method in self._plan.methods:
+        labels = {stage.name: stage.method for stage in self.outline.stages}
+        for method in self.outline.methods:
             labels |= {trial.name: method.label for trial in [*method.trials, *([method.search] if method.search else [])]}
         return list(tracked_runs(self.store, labels if trials is None else {name: labels[name] for name in trials}))
 
@@ -268,25 +291,22 @@ class Study:
 
     def status(self) -> Status:
         """Where each planned trial stands."""
-        trials: dict[str, str] = {trial.name: self.store.state(trial.name) for trial in self._plan.trials}
+        trials: dict[str, str] = {trial.name: self.store.state(trial.name) for trial in self.outline.trials}
         return Status(trials, self.store.quarantined)
 
     def material(self) -> "Material":
         """Everything the report is written from, read from the records."""
         from tuneoff.analyse import analyse
-        from tuneoff.report import BackboneCard, Material
+        from tuneoff.report import Material
 
-        plan = self._plan
-        methods = [_method_trials(method, self.store) for method in plan.methods]
-        facts = plan.facts
-        card = BackboneCard.of(facts) if facts else None
-        stages = [found.record for stage in plan.stages if (found := self.store.result(stage.name)) is not None]
-        analysis = analyse(methods, plan.splits.labels, clean=plan.report.clean_test)
-        forecasts = _forecasts(plan, analysis)
-        splits = plan.splits
-        return Material(
-            self.folder, self.file.spec, plan.report, splits.labels, card, methods, analysis, stages, forecasts, splits["test"].texts
-        )
+        outline, splits = self.outline, self.splits
+        data = outline.data
+        methods = [_method_trials(method, self.store) for method in outline.methods]
+        stages = [found.record for stage in outline.stages if (found := self.store.result(stage.name)) is not None]
+        analysis = analyse(methods, splits.labels, clean=data.clean_test)
+        forecasts = _forecasts(self.folder, outline, analysis)
+        backbone, texts = outline.backbone, splits.test.texts
+        return Material(self.folder, self.file.spec, data, splits.labels, backbone, methods, analysis, stages, forecasts, texts)
 
     def report(self, draw: bool = True) -> "Material":
         """Write README.md, plots and tables from the records, and return what they were written from."""
@@ -344,32 +364,30 @@ class Study:
         from tuneoff.notebooks import EXPERIMENTS
 
         found: dict[str, list[str]] = {name: [] for name in EXPERIMENTS}
-        for method in self._plan.methods:
+        for method in self.outline.methods:
             found[EXPERIMENTS[_part(method)]].append(method.label)
         return found
 
 
-def _part(method: "PlannedMethod") -> int:
+def _part(method: "MethodOutline") -> int:
     """The place of a method's notebook: after what it belongs to in the brief, frozen features beside the baselines."""
-    if method.chosen.pretrain:
-        return 2
-    experiment = method.chosen.build().facts.experiment
-    return 3 if experiment == 3 else int(experiment == 1 and method.chosen.name != "feature_extraction")
+    return method.experiment if method.experiment != 1 else int(method.method != "feature_extraction")
 
 
-def _forecasts(plan: "Plan", analysis: "Analysis") -> "dict[str, RowForecast]":
+def _forecasts(folder: Path, outline: "Outline", analysis: "Analysis") -> "dict[str, RowForecast]":
     """What was kept of the forecast, by label, beside the rows; empty where none was kept."""
     from tuneoff.analyse import RowForecast, foreseen
-    from tuneoff.run import kept_foresight
+    from tuneoff.kept import kept_foresight
 
-    kept = kept_foresight(plan.study.folder)
+    kept = kept_foresight(folder)
     if kept is None:
         return {}
     rows, found = {row.label: row for row in analysis.rows}, {}
-    for method in plan.methods:
-        if (trial := kept.of(method)) is not None:
-            found[method.label] = foreseen(rows[method.label], trial, kept.pretraining_of(plan, method), kept.on_gpu)
-        elif (reason := kept.reason_of(method)) is not None:
+    for method in outline.methods:
+        if (trial := kept.of(method.trials)) is not None:
+            pretraining = kept.pretraining_of(outline.stages, method.trials)
+            found[method.label] = foreseen(rows[method.label], trial, pretraining, kept.on_gpu)
+        elif (reason := kept.reason_of(method.trials)) is not None:
             found[method.label] = RowForecast(reason=reason)
     return found
 
@@ -405,29 +423,40 @@ def _no_cycles() -> Iterator[None]:
             gc.enable()
 
 
-def _method_trials(method: Any, store: Store) -> Any:
+def _method_trials(method: "MethodOutline", store: Store) -> "MethodTrials":
     from tuneoff.analyse import MethodTrials
 
-    kind = method.chosen.build()
     trials = [_trial_result(method.label, trial, store) for trial in method.trials]
+    for before, trial in pairwise(trials):
+        _share(before.record, trial.record)
     return MethodTrials(
         label=method.label,
-        method=method.chosen.full_name,
+        method=method.method,
         title=method.title,
-        summary=dict(kind.facts.summary),
-        experiment=2 if method.chosen.pretrain else kind.facts.experiment,
-        reference=kind.facts.reference,
+        summary=method.summary,
+        experiment=method.experiment,
+        reference=method.reference,
         config=method.trials[0].config,
-        parameters=method.parameters.as_dict() if method.parameters else None,
+        parameters=method.parameters,
         trials=trials,
     )
 
 
-def _trial_result(label: str, trial: Any, store: Store) -> Any:
+def _share(before: dict[str, Any], record: dict[str, Any]) -> None:
+    """Hold once what two records have in common, which is most of them: thousands are in memory together."""
+    for name, value in record.items():
+        if isinstance(value, dict | list) and name in before:
+            if value == before[name]:
+                record[name] = before[name]
+            elif isinstance(value, dict) and isinstance(before[name], dict):
+                _share(before[name], value)
+
+
+def _trial_result(label: str, trial: "TrialSpec", store: Store) -> "TrialResult":
     from safetensors.numpy import load
 
     from tuneoff.analyse import TrialResult
-    from tuneoff.run.job import CURVE, PREDICTIONS
+    from tuneoff.store import CURVE, PREDICTIONS
 
     found = store.result(trial.name)
     if found is None or found.state != "complete":

@@ -32,11 +32,11 @@ from tuneoff.run import export as exporting
 from tuneoff.run.artefact import Description
 from tuneoff.run.attempt import TOLERANCE
 from tuneoff.run.export import Source, export, fresh_folder
-from tuneoff.run.job import ARTEFACT, PREDICTIONS, VERIFY, Job, read_result
+from tuneoff.run.job import Job, read_result
 from tuneoff.run.proof import verify_job
 from tuneoff.run.runner import rates_of
 from tuneoff.run.trial import run_job
-from tuneoff.store import cache_folder
+from tuneoff.store import ARTEFACT, PREDICTIONS, VERIFY, cache_folder
 
 HAS_FOUR_BIT = importlib.util.find_spec("bitsandbytes") is not None
 HAS_SENTENCE_TRANSFORMERS = importlib.util.find_spec("sentence_transformers") is not None

@@ -8,7 +8,8 @@ import numpy as np
 
 from tuneoff.analyse import MethodTrials, TrialResult, analyse, foreseen
 from tuneoff.data import DataReport
-from tuneoff.report import BackboneCard, Material
+from tuneoff.kept import BackboneCard
+from tuneoff.report import Material
 from tuneoff.spec import StudySpec
 
 LABELS = ["negative", "neutral", "positive"]

@@ -21,6 +21,7 @@ LAYERS = (
     "train",
     "forecast",
     "store",
+    "kept",
     "run",
     "track",
     "analyse",
@@ -33,7 +34,7 @@ LAYERS = (
     "cli",
 )
 #: Packages that must answer without loading torch.
-LIGHT = ("strings", "errors", "seeds", "faults", "spec", "store", "analyse")
+LIGHT = ("strings", "errors", "seeds", "faults", "spec", "store", "kept", "analyse", "report")
 
 
 def layer_of(file: Path) -> str:

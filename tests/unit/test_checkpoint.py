@@ -94,6 +94,19 @@ def test_a_stopped_run_ends_bit_for_bit_as_one_that_was_not(encoder: Path, tmp_p
     assert run.checkpoint.clock.seconds["train"] > 0
 
 
+def test_a_setting_that_the_older_version_did_not_know_is_no_other_run(encoder: Path, tmp_path: Path) -> None:
+    with calm():
+        sitting(encoder, tmp_path / "a.ckpt").train(Trapezoid(2, 1.0, 1), stop_after=1)
+        later = sitting(encoder, tmp_path / "a.ckpt")
+        later.checkpoint.run["new"] = None
+        progress = later.checkpoint.load()
+        assert progress is not None
+        assert progress.epochs == 1
+        later.checkpoint.run["new"] = "set"
+        with pytest.raises(StorageError, match="new differ"):
+            later.checkpoint.load()
+
+
 def test_the_best_weights_survive_a_stop(encoder: Path, tmp_path: Path) -> None:
     """Where the best epoch is behind a stop, its weights come back at the end."""
     with calm():

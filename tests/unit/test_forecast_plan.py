@@ -23,7 +23,8 @@ from tuneoff.forecast.measured import measure
 from tuneoff.forecast.target import CONTEXT
 from tuneoff.forecast.work import Operations, WorkLog
 from tuneoff.forecast.workload import Part, estimated_lengths, evaluation_parts, steps_of
-from tuneoff.run import Outlook, Plan, keep_outlook, kept_outlook, look_ahead
+from tuneoff.kept import kept_outlook
+from tuneoff.run import Outlook, Plan, keep_outlook, look_ahead
 from tuneoff.run.admission import admit
 from tuneoff.strings import choose, say
 

@@ -14,7 +14,8 @@ from tests.support.studies import write_study
 from tuneoff import Study
 from tuneoff.analyse import Foreseen, foreseen
 from tuneoff.cli.foretelling import after, before
-from tuneoff.run import Foresight, Plan, foresee, foresight, keep_outlook, kept_foresight, look_ahead
+from tuneoff.kept import FORECASTS, Foresight, kept_foresight
+from tuneoff.run import Plan, expected_seconds, foresee, foresight, keep_outlook, look_ahead
 
 METHODS = ["majority", "full", "pretrain+full", {"lora": {"r": 2}, "as": "small"}]
 
@@ -55,10 +56,10 @@ def test_another_plan_or_another_device_is_looked_at_anew(plan: Plan, made: Fore
     more = Study.load(plan.study.folder, ["seeds=3"]).plan()
     found = foresee(more, names(more), lambda: told.append("working"))
     assert found is not None
-    assert found.covers(more)
+    assert found.covers(more.trials)
     # What was kept before stays: reports of the smaller study lose nothing.
     assert set(made.rows) < set(found.rows)
-    (plan.study.folder / foresight.FORECASTS).write_text(
+    (plan.study.folder / FORECASTS).write_text(
         json.dumps({"device": made.device | {"name": "another"}, "planned": made.planned, "rows": made.rows, "reasons": {}})
     )
     again = foresee(plan, names(plan))
@@ -69,29 +70,29 @@ def test_another_plan_or_another_device_is_looked_at_anew(plan: Plan, made: Fore
 
 def test_what_is_done_or_trains_in_a_moment_is_not_forecast(plan: Plan, tmp_path: Path) -> None:
     assert foresee(plan, []) is None
-    (plan.study.folder / foresight.FORECASTS).unlink(missing_ok=True)
+    (plan.study.folder / FORECASTS).unlink(missing_ok=True)
     assert foresee(plan, names(plan)) is None
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"rows": 3}', "not json"])
 def test_a_file_that_is_not_ours_is_no_forecast(tmp_path: Path, content: str) -> None:
     (tmp_path / "results").mkdir()
-    (tmp_path / foresight.FORECASTS).write_text(content)
+    (tmp_path / FORECASTS).write_text(content)
     assert kept_foresight(tmp_path) is None
 
 
 def test_the_time_left_is_that_of_the_trials_left(plan: Plan, made: Foresight) -> None:
     one = next(method for method in plan.methods if method.label == "full")
-    row = made.of(one)
+    row = made.of(one.trials)
     assert row is not None
     assert one.search is not None
     assert one.search.search is not None
     trial = row["seconds"]["trial"]["high"]
-    assert made.seconds(plan, [one.trials[0].name]).high == pytest.approx(trial)
-    assert made.seconds(plan, [one.search.name]).high == pytest.approx(sum(one.search.search.lengths) * trial)
+    assert expected_seconds(made, plan, [one.trials[0].name]).high == pytest.approx(trial)
+    assert expected_seconds(made, plan, [one.search.name]).high == pytest.approx(sum(one.search.search.lengths) * trial)
     stage = next(stage for stage in plan.stages if stage.stage == "pretrain")
-    assert made.seconds(plan, [stage.name]).high == pytest.approx(made.rows[stage.key]["seconds"]["trial"]["high"])
-    assert made.seconds(plan, []).high == 0
+    assert expected_seconds(made, plan, [stage.name]).high == pytest.approx(made.rows[stage.key]["seconds"]["trial"]["high"])
+    assert expected_seconds(made, plan, []).high == 0
 
 
 def test_the_first_lines_name_what_is_largest_and_what_does_not_fit(plan: Plan, made: Foresight) -> None:

@@ -14,7 +14,8 @@ from markdown_it import MarkdownIt
 from tests.support import made_up
 from tests.support.made_up import material, method, targets
 from tuneoff.analyse import Row
-from tuneoff.report import BackboneCard, Material
+from tuneoff.kept import BackboneCard
+from tuneoff.report import Material
 from tuneoff.report.readme import Readme
 from tuneoff.report.references import PRETRAINING
 from tuneoff.strings.particles import final_consonant

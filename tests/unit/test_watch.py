@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 
 from tuneoff.errors import UsageError
-from tuneoff.run import job
 from tuneoff.store import Store
-from tuneoff.watch import Watcher, state
+from tuneoff.watch import Watcher
 
 POLICY = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src 'sha256-abc'; img-src data:\">"
 PAGE = f"<!doctype html><html><head>{POLICY}</head><body>결과</body></html>"
@@ -52,10 +51,6 @@ def begin(folder: Path, trial: str, points: list[dict[str, Any]], **spec: Any) -
     lines = [json.dumps(point) for point in points]
     (attempt / "curve.jsonl").write_text("".join(f"{line}\n" for line in lines) + '{"step": 99, "lo')
     return claim
-
-
-def test_names_of_files_are_the_runner_s() -> None:
-    assert (state.CURVE, state.JOB) == (job.CURVE, job.JOB)
 
 
 def test_before_the_first_report_there_is_plain_text_that_refreshes_itself(watcher: Watcher, tmp_path: Path) -> None:

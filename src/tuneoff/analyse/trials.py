@@ -1,6 +1,7 @@
 """One ended trial as the analysis sees it."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -51,7 +52,7 @@ class MethodTrials:
     parameters: dict[str, Any] | None
     trials: list[TrialResult]
 
-    @property
+    @cached_property
     def complete(self) -> list[TrialResult]:
         """Trials that count."""
         return [trial for trial in self.trials if trial.complete]

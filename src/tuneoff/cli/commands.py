@@ -304,9 +304,9 @@ def _opened(study: Path, overrides: Iterable[str], before: Callable[[], None] = 
 
 def _note_change(talk: Talk, study: Any) -> None:
     """Say that the data are not those of the last run."""
-    from tuneoff.run.changed import data_before
+    from tuneoff.store import data_before
 
-    now = study.plan().splits.content_hash
+    now = study.splits.content_hash
     if before := data_before(study.store, now):
         talk.note(say("data.changed", before=before[:SHA], now=now[:SHA], folder=study.store.results))
 

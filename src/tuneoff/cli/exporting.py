@@ -9,8 +9,8 @@ from tuneoff.report import format as f
 from tuneoff.report.card import ModelCard
 from tuneoff.run.artefact import folder_bytes
 from tuneoff.run.export import CARD, Source, export
-from tuneoff.run.job import ARTEFACT
 from tuneoff.spec import STUDY_FILE, nearest
+from tuneoff.store import ARTEFACT
 from tuneoff.strings import language, say
 from tuneoff.study import Study
 
@@ -57,7 +57,7 @@ def export_text(written: dict[str, Any]) -> str:
 def _best(study: Study, label: str | None) -> Source:
     """The method's complete trial with the best score on validation; test is not asked."""
     found = {}
-    for method in study.plan().methods:
+    for method in study.outline.methods:
         attempts = [attempt for trial in method.trials if (attempt := study.store.result(trial.name)) and attempt.state == "complete"]
         if attempts:
             found[method.label] = attempts

@@ -1,15 +1,19 @@
 """The forecast in a few lines: before a run what it will take, after it how right that was."""
 
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from tuneoff.analyse import remedy
+from tuneoff.kept import Foresight
 from tuneoff.report import Material
 from tuneoff.report import format as f
-from tuneoff.run import Foresight, Plan
 from tuneoff.strings import say
 
+if TYPE_CHECKING:
+    from tuneoff.run import Plan
 
-def before(plan: Plan, foresight: Foresight, left: Collection[str], lang: str) -> list[str]:
+
+def before(plan: "Plan", foresight: Foresight, left: Collection[str], lang: str) -> list[str]:
     """What the trials and stages that are left will take, and which of them do not fit.
 
     Args:
@@ -18,8 +22,10 @@ def before(plan: Plan, foresight: Foresight, left: Collection[str], lang: str) -
         left: names of trials and stages that are not complete.
         lang: ``en`` or ``ko``.
     """
+    from tuneoff.run import expected_seconds
+
     waiting = [method for method in plan.methods if any(trial.name in left for trial in method.trials)]
-    found = {method.label: row for method in waiting if (row := foresight.of(method)) is not None}
+    found = {method.label: row for method in waiting if (row := foresight.of(method.trials)) is not None}
     names = {method.label: method.title[lang] if method.label == method.chosen.full_name else method.label for method in waiting}
     stages = [foresight.rows[stage.key] for stage in plan.stages if stage.name in left and stage.key in foresight.rows]
     if stages:
@@ -33,7 +39,7 @@ def before(plan: Plan, foresight: Foresight, left: Collection[str], lang: str) -
         say(
             "foresight.first",
             lang,
-            time=f.span(*foresight.seconds(plan, left).ends),
+            time=f.span(*expected_seconds(foresight, plan, left).ends),
             count=say("foresight.trials_one", lang) if count == 1 else say("foresight.trials_many", lang, count=count),
             memory=f.size(peaks[largest]),
             method=names[largest],
@@ -48,7 +54,7 @@ def before(plan: Plan, foresight: Foresight, left: Collection[str], lang: str) -
         need = fit["need"] if fit["verdict"] == "too_large" else peaks[label]
         facts = {"need": f.size(need), "usable": f.size(fit["usable"]), "rows": fit["micro_batch"]}
         lines.append(say(f"foresight.{remedy(fit)}", lang, method=names[label], device=device, **facts))
-    reasons = {method.label: reason for method in waiting if (reason := foresight.reason_of(method)) is not None}
+    reasons = {method.label: reason for method in waiting if (reason := foresight.reason_of(method.trials)) is not None}
     return lines + ["! " + say("forecast.unforeseen", lang, method=names[label], reason=reason) for label, reason in reasons.items()]
 
 

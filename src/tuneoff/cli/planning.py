@@ -6,8 +6,9 @@ from tuneoff.analyse import remedy
 from tuneoff.backbone import known_backbone
 from tuneoff.cli.tables import _table, plan_text
 from tuneoff.forecast import GPUS, Fit, PeakForecast
+from tuneoff.kept import Range
 from tuneoff.report import format as f
-from tuneoff.run import MeasuredTrial, Outlook, Plan, Range, TrialOutlook
+from tuneoff.run import MeasuredTrial, Outlook, Plan, TrialOutlook
 from tuneoff.strings import language, say
 
 

@@ -10,11 +10,11 @@ from rich.table import Table
 from tuneoff.errors import printable
 from tuneoff.report import Material
 from tuneoff.report import format as f
-from tuneoff.run import Plan
 from tuneoff.strings import LANGUAGES, language, say
 
 if TYPE_CHECKING:
     from tuneoff.methods import Variant
+    from tuneoff.run import Plan
 
 KINDS = ("encoder", "decoder")
 #: Classes that a check lists.
@@ -63,7 +63,7 @@ def results_text(material: Material, lang: str) -> str:
     return _table([say(f"cli.short_{column}", lang) for column in columns], rows)
 
 
-def plan_text(plan: Plan, states: dict[str, str]) -> str:
+def plan_text(plan: "Plan", states: dict[str, str]) -> str:
     """Methods with their counts, then how many trials are left."""
     lang = language()
     names = ["method", "column_adapter", "column_head", "column_base", "column_percent"]
@@ -95,7 +95,7 @@ def plan_text(plan: Plan, states: dict[str, str]) -> str:
     return head + "\n\n" + _table(columns, rows)
 
 
-def check_text(plan: Plan) -> str:
+def check_text(plan: "Plan") -> str:
     """Sizes, classes and findings."""
     lang, report = language(), plan.report
     lines = [say("report.data_size", lang, unlabelled=report.unlabelled, **report.rows).replace("**", "").replace("`", "")]

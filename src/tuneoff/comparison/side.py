@@ -38,10 +38,9 @@ class Side:
     @classmethod
     def of(cls, study: Study, name: str) -> "Side":
         """Read a study's records."""
-        plan, material = study.plan(), study.material()
-        test = plan.splits.test
+        material, test = study.material(), study.splits.test
         rows = [_digest([*texts, label]) for texts, label in zip(test.texts, test.labels, strict=True)]
-        revision = plan.resolved.revision if plan.resolved else None
+        revision = material.backbone.revision if material.backbone else None
         analysis = material.analysis
         f1_parts = StudyHits(analysis.f1_parts, rows, analysis.answers)
         return cls(name, material, StudyHits(analysis.hits, rows), f1_parts, revision)

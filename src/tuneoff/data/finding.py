@@ -4,10 +4,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, Self, TypeAlias
+
+import numpy as np
 
 from tuneoff.data.splits import SPLITS, Splits
-from tuneoff.errors import in_words, printable, short
+from tuneoff.errors import Message, in_words, printable, short
 from tuneoff.strings import LANGUAGES, say
 
 #: Split and number of a row.
@@ -75,12 +77,28 @@ class Finding:
         words = {part: {lang: getattr(self, part)(lang) for lang in LANGUAGES} for part in ("text", "next")}
         return plain | words
 
+    def kept(self) -> dict[str, Any]:
+        """Plain values that :meth:`again` makes the same finding of."""
+        return vars(self) | {"facts": {name: _plain(value) for name, value in self.facts.items()}}
+
+    @classmethod
+    def again(cls, kept: dict[str, Any]) -> Self:
+        """What was kept."""
+        facts = {name: Message(*value[0], **value[1]) if isinstance(value, list) else value for name, value in kept["facts"].items()}
+        return cls(**kept | {"facts": facts})
+
     def _facts(self, lang: str) -> dict[str, Any]:
         parts = [
             say("data.finding_part", lang, split=say(f"data.split_{name}", lang), count=count, share=percent(self.shares[name]))
             for name, count in self.counts.items()
         ]
         return in_words(self.facts, lang) | {"count": self.count, "rows": ", ".join(parts)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Message):
+        return [[value.key], value.facts]
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def of_rows(

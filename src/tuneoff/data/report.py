@@ -3,7 +3,7 @@
 import unicodedata
 from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -57,6 +57,18 @@ class DataReport:
     def tokens_line(self, lang: str) -> str:
         """How long the training rows are in tokens; empty for a study without a backbone."""
         return say("data.tokens", lang, **self.tokens["train"].facts()) if self.tokens else ""
+
+    def kept(self) -> dict[str, Any]:
+        """Plain values that :meth:`again` makes the same report of."""
+        tokens = {name: asdict(counts) for name, counts in self.tokens.items()}
+        return vars(self) | {"findings": [finding.kept() for finding in self.findings], "tokens": tokens}
+
+    @classmethod
+    def again(cls, kept: dict[str, Any]) -> Self:
+        """What was kept."""
+        findings = [Finding.again(finding) for finding in kept["findings"]]
+        tokens = {name: TokenCounts(**counts) for name, counts in kept["tokens"].items()}
+        return cls(**kept | {"findings": findings, "tokens": tokens, "overlapping": tuple(kept["overlapping"])})
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for ``--json``."""

@@ -1,14 +1,16 @@
 """The model card of an exported folder: what was measured of that one trial, and nothing else."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from huggingface_hub import ModelCardData
 
 from tuneoff.errors import printable
 from tuneoff.report import format as f
-from tuneoff.run.export import Exported, Source
 from tuneoff.spec import DataSpec, StudySpec
 from tuneoff.strings import LANGUAGES, say
+
+if TYPE_CHECKING:
+    from tuneoff.run.export import Exported, Source
 
 LIBRARIES = ("torch", "transformers", "peft", "tokenizers")
 MOST_LABELS = 20
@@ -28,7 +30,7 @@ class ModelCard:
         lang: ``en`` or ``ko``.
     """
 
-    def __init__(self, source: Source, exported: Exported, spec: StudySpec | None, lang: str) -> None:
+    def __init__(self, source: "Source", exported: "Exported", spec: StudySpec | None, lang: str) -> None:
         self.source, self.exported, self.spec, self.lang = source, exported, spec, lang
         self.record, self.trial, self.said = source.record, source.record["trial"], exported.said
         self.labels = [printable(label) for label in self.said.labels]

@@ -5,29 +5,27 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tuneoff.analyse import Analysis, Expense, Limits, MethodTrials, Recommendation, Row, RowForecast, expense, recommend
-from tuneoff.backbone import BackboneFacts
+import numpy as np
+
+from tuneoff.analyse import (
+    Analysis,
+    Disagreements,
+    Expense,
+    Limits,
+    MethodTrials,
+    Recommendation,
+    Row,
+    RowForecast,
+    confusions,
+    disagreements,
+    expense,
+    recommend,
+)
 from tuneoff.data import DataReport
+from tuneoff.kept import BackboneCard
 from tuneoff.report import markdown
 from tuneoff.spec import StudySpec
 from tuneoff.strings import has, say
-
-
-@dataclass(frozen=True)
-class BackboneCard:
-    """The backbone in a report's words."""
-
-    name: str
-    revision: str
-    kind: str
-    layers: int
-    hidden: int
-    parameters: int
-
-    @classmethod
-    def of(cls, facts: BackboneFacts) -> "BackboneCard":
-        """Read off the backbone's facts."""
-        return cls(facts.name, facts.revision, facts.kind, facts.layers, facts.hidden, facts.total_parameters)
 
 
 @dataclass(frozen=True)
@@ -52,12 +50,12 @@ class Material:
     forecasts: dict[str, RowForecast] = field(default_factory=dict)
     texts: list[tuple[str, ...]] = field(default_factory=list)
 
-    @property
+    @cached_property
     def records(self) -> list[dict[str, Any]]:
         """All records of ended attempts that count, stages first."""
         return [*self.stages, *(trial.record for method in self.methods for trial in method.trials if trial.record)]
 
-    @property
+    @cached_property
     def environments(self) -> list[dict[str, Any]]:
         """Where and with what the records that say it were made, the oldest first."""
         return [record["environment"] for record in sorted(self.records, key=_began) if "environment" in record]
@@ -67,6 +65,17 @@ class Material:
         """The budget in plain numbers."""
         budget = self.spec.budget
         return Limits(budget.memory, budget.time, budget.artefact, budget.latency, budget.within)
+
+    @cached_property
+    def confusions(self) -> dict[str, np.ndarray]:
+        """By label of a method with a score: test rows by true and predicted class, int [true, predicted]."""
+        return {method.label: confusions(method, len(self.labels)) for method in self.methods if method.complete}
+
+    @cached_property
+    def disagreements(self) -> Disagreements | None:
+        """Test rows on which methods that learnt disagree; ``None`` where fewer than two did."""
+        trained = {row.label for row in self.analysis.scored if row.method != "majority"}
+        return disagreements([method for method in self.methods if method.label in trained], len(self.labels))
 
     @cached_property
     def recommendation(self) -> Recommendation:

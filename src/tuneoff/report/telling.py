@@ -1,14 +1,16 @@
 """A run in words: what its trials are called, how each ended, how far it is."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tuneoff.errors import retold
 from tuneoff.report import format as f
-from tuneoff.run import Plan, Progress
 from tuneoff.strings import say
 
+if TYPE_CHECKING:
+    from tuneoff.run import Plan, Progress
 
-def trial_names(plan: Plan, lang: str) -> dict[str, str]:
+
+def trial_names(plan: "Plan", lang: str) -> dict[str, str]:
     """What each trial and stage is called, by its folder."""
     names = {stage.name: say("cli.trial_name", lang, title=say("cli.stage_name", lang), seed=stage.seed) for stage in plan.stages}
     for method in plan.methods:
@@ -19,7 +21,7 @@ def trial_names(plan: Plan, lang: str) -> dict[str, str]:
     return names
 
 
-def ended(name: str, record: dict[str, Any], progress: Progress, lang: str) -> str:
+def ended(name: str, record: dict[str, Any], progress: "Progress", lang: str) -> str:
     """One line for a trial that ended."""
     return f"[{progress.done + progress.failed}/{progress.total}] {name}: {outcome(record, lang)}"
 
@@ -54,7 +56,7 @@ def _made_to_fit(record: dict[str, Any], lang: str) -> str:
     return "; ".join(parts) + "; "
 
 
-def footer(progress: Progress, names: dict[str, str], lang: str) -> str:
+def footer(progress: "Progress", names: dict[str, str], lang: str) -> str:
     """How far a run is, and what it is at."""
     eta = progress.eta_seconds
     facts = {

@@ -2,14 +2,13 @@
 
 from tuneoff.run.artefact import Predictor
 from tuneoff.run.executors import Executor, LocalExecutor, RayExecutor
-from tuneoff.run.foresight import Foresight, foresee, keep_outlook, kept_foresight, kept_outlook
-from tuneoff.run.outlook import MeasuredTrial, Outlook, Range, TrialOutlook, look_ahead, measure_trials
+from tuneoff.run.foresight import expected_seconds, foresee, keep_outlook
+from tuneoff.run.outlook import MeasuredTrial, Outlook, TrialOutlook, look_ahead, measure_trials
 from tuneoff.run.planner import Plan, PlannedMethod, make_plan
 from tuneoff.run.runner import Listener, Progress, StoppedError, run_plan
 
 __all__ = [
     "Executor",
-    "Foresight",
     "Listener",
     "LocalExecutor",
     "MeasuredTrial",
@@ -18,14 +17,12 @@ __all__ = [
     "PlannedMethod",
     "Predictor",
     "Progress",
-    "Range",
     "RayExecutor",
     "StoppedError",
     "TrialOutlook",
+    "expected_seconds",
     "foresee",
     "keep_outlook",
-    "kept_foresight",
-    "kept_outlook",
     "look_ahead",
     "make_plan",
     "measure_trials",

@@ -12,12 +12,12 @@ from tuneoff.measure import Energy, total
 from tuneoff.methods import Method
 from tuneoff.run.artefact import BACKBONE, folder_bytes, link_tree
 from tuneoff.run.bench import Bench
-from tuneoff.run.job import CURVE, Rates
+from tuneoff.run.job import Rates
 from tuneoff.run.result import Learnt, describe_artefact, result_of
 from tuneoff.run.setting import PROOF, Setting, open_setting
 from tuneoff.run.shrinking import fitting
 from tuneoff.run.training import Trained, trained
-from tuneoff.store import storage
+from tuneoff.store import CURVE, storage
 from tuneoff.train import DIVERGED, collapse
 
 

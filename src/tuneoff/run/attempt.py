@@ -11,10 +11,10 @@ from typing import Any, TypeAlias
 from uuid import uuid4
 
 from tuneoff.measure.host import memory_limit
-from tuneoff.run.job import RESULT, VERIFY, Job, read_result
+from tuneoff.run.job import Job, read_result
 from tuneoff.run.processes import Child, run_in_child, start, verify_in_child
 from tuneoff.run.several import ranks_of
-from tuneoff.store import storage
+from tuneoff.store import RESULT, VERIFY, storage
 from tuneoff.store.owner import is_dead, owner_in, this_process
 
 #: The reload computes the same rows in the same batches: only the order of additions may differ, by the format's rounding.

@@ -12,8 +12,8 @@ from tuneoff.faults import fault
 from tuneoff.forecast import state_tensors
 from tuneoff.measure import Clock, EnergyMeter, MemoryMeter, Peak
 from tuneoff.measure.live import LivePeak
-from tuneoff.run.job import ARTEFACT, CURVE, Job
-from tuneoff.store import storage
+from tuneoff.run.job import Job
+from tuneoff.store import ARTEFACT, CURVE, storage
 from tuneoff.train import Point, Weights, ranks, set_aside
 
 

@@ -17,10 +17,9 @@ from tuneoff.errors import MethodError, UsageError, short
 from tuneoff.hub import SHOWN_CHARACTERS, offline
 from tuneoff.methods import Method, method_class
 from tuneoff.run.artefact import DESCRIPTION, Description, Predictor, read_description
-from tuneoff.run.job import ARTEFACT, PREDICTIONS
 from tuneoff.run.layouts import choose_layout
 from tuneoff.run.proof import MERGED_TOLERANCE
-from tuneoff.store import read_record, storage
+from tuneoff.store import ARTEFACT, PREDICTIONS, read_record, storage
 
 CARD = "README.md"
 #: A short row, one with letters of another script, and one that is longer than most models read.

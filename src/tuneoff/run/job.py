@@ -8,11 +8,7 @@ from typing import Any, Self
 
 from tuneoff.backbone import Resolved
 from tuneoff.spec import TrialSpec
-from tuneoff.store import storage
-
-JOB, RESULT, CURVE, LOG = "job.json", "result.json", "curve.jsonl", "log.txt"
-PREDICTIONS, VERIFY = "predictions.safetensors", "verify.json"
-ARTEFACT = "artefact"
+from tuneoff.store import CURVE, JOB, RESULT, storage
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from tuneoff.forecast.measured import Measured, measure
 from tuneoff.forecast.scene import Part
 from tuneoff.forecast.work import Rates
 from tuneoff.forecast.workload import estimated_lengths, evaluation_parts, pretraining_steps, steps_of
+from tuneoff.kept import NOTHING, Range
 from tuneoff.measure import available_cores
 from tuneoff.methods import Method
 from tuneoff.run.planner import Plan
@@ -31,33 +32,6 @@ T = TypeVar("T")
 #: Of the reason why there is no forecast.
 SHOWN_CHARACTERS = 160
 SPLITS, CORPUS, PRETRAINING = ("train", "validation", "test"), "corpus", "pretrain"
-
-
-@dataclass(frozen=True)
-class Range:
-    """Seconds between a fast and a slow guess."""
-
-    low: float
-    high: float
-
-    def __add__(self, other: "Range") -> "Range":
-        return Range(self.low + other.low, self.high + other.high)
-
-    @property
-    def ends(self) -> tuple[float, float]:
-        """Both guesses."""
-        return self.low, self.high
-
-    def times(self, factor: float) -> "Range":
-        """So many of it."""
-        return Range(self.low * factor, self.high * factor)
-
-    def as_dict(self) -> dict[str, float]:
-        """Plain values for ``--json``."""
-        return {"low": round(self.low, 1), "high": round(self.high, 1)}
-
-
-NOTHING = Range(0.0, 0.0)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from tuneoff.backbone import UNSEEN, BackboneFacts, Resolved, load_tokenizer, lo
 from tuneoff.data import DataReport, Reader, Splits, describe, load_splits
 from tuneoff.errors import MethodError, RefusedError, UsageError
 from tuneoff.forecast import Parameters, count_parameters
+from tuneoff.kept import BackboneCard, MethodOutline, Outline, in_order
 from tuneoff.measure import METRIC_VERSION
 from tuneoff.methods import Chosen, Method, choose_all
 from tuneoff.run.candidates import SEARCH_SEED, search_config, search_spec
@@ -33,6 +34,22 @@ class PlannedMethod:
     def label(self) -> str:
         """Its name in the report."""
         return self.chosen.label
+
+    @property
+    def outline(self) -> MethodOutline:
+        """What the report needs to know of it."""
+        facts = self.chosen.build().facts
+        return MethodOutline(
+            self.label,
+            self.chosen.full_name,
+            self.title,
+            dict(facts.summary),
+            2 if self.chosen.pretrain else facts.experiment,
+            facts.reference,
+            self.parameters.as_dict() if self.parameters else None,
+            self.trials,
+            self.search,
+        )
 
     def __str__(self) -> str:
         counts = self.parameters
@@ -64,19 +81,15 @@ class Plan:
 
     @cached_property
     def trials(self) -> list[TrialSpec]:
-        """Stages and trials in the order they run: seed by seed, cheap methods of the list first as written; each once."""
-        by_seed = sorted((trial for method in self.methods for trial in method.trials), key=lambda trial: trial.seed)
-        ordered: dict[str, TrialSpec] = {}
-        stages = {stage.name: stage for stage in self.stages}
+        """Stages and trials in the order they run."""
+        return in_order((trial for method in self.methods for trial in method.trials), self.stages)
 
-        def add(trial: TrialSpec) -> None:
-            for name in trial.needs:
-                add(stages[name])
-            ordered.setdefault(trial.name, trial)
-
-        for trial in by_seed:
-            add(trial)
-        return list(ordered.values())
+    @cached_property
+    def outline(self) -> Outline:
+        """What the study's status and report need to know of it."""
+        facts = self.facts
+        card = BackboneCard(facts.name, facts.revision, facts.kind, facts.layers, facts.hidden, facts.total_parameters) if facts else None
+        return Outline(card, self.report, [method.outline for method in self.methods], self.stages)
 
     def only(self, names: Iterable[str]) -> "Plan":
         """The plan of some methods alone, with the stages that they build on; trials keep their keys.

@@ -18,8 +18,8 @@ from typing import Any
 
 from tuneoff.errors import StorageError
 from tuneoff.measure.host import memory_kills, resident_bytes
-from tuneoff.run.job import LOG, Job
-from tuneoff.store import storage, trouble
+from tuneoff.run.job import Job
+from tuneoff.store import LOG, storage, trouble
 
 PRELOAD = "tuneoff.run.preload"
 _PR_SET_PDEATHSIG = 1

@@ -17,8 +17,8 @@ from tuneoff.data import load_prepared
 from tuneoff.measure import latency
 from tuneoff.methods import Method
 from tuneoff.run.artefact import Predictor
-from tuneoff.run.job import ARTEFACT, PREDICTIONS, VERIFY, Job, write_result
-from tuneoff.store import trouble
+from tuneoff.run.job import Job, write_result
+from tuneoff.store import ARTEFACT, PREDICTIONS, VERIFY, trouble
 from tuneoff.train import cast_for_compute
 
 #: How fast a model answers does not depend on the seed: the first one's artefact is timed.

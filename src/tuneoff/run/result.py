@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 from tuneoff.measure import Energy, Peak, score
 from tuneoff.run.artefact import Description, folder_bytes
 from tuneoff.run.bench import Bench
-from tuneoff.run.job import PREDICTIONS, Rates
-from tuneoff.store import storage
+from tuneoff.run.job import Rates
+from tuneoff.store import PREDICTIONS, storage
 from tuneoff.train import Outcome
 
 

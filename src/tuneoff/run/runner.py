@@ -16,11 +16,11 @@ from tuneoff.faults import fault
 from tuneoff.run.admission import Admission
 from tuneoff.run.attempt import STARVED
 from tuneoff.run.executors import Executor, LocalExecutor
-from tuneoff.run.job import ARTEFACT, Job, Rates
+from tuneoff.run.job import Job, Rates
 from tuneoff.run.planner import Plan
 from tuneoff.run.processes import STOPPING
 from tuneoff.spec import TrialSpec
-from tuneoff.store import Attempt, Claim, Store, cache_folder
+from tuneoff.store import ARTEFACT, Attempt, Claim, Store, cache_folder
 from tuneoff.strings import say
 
 #: A trial that did not train is tried at so many further learning rates of its search.

@@ -12,11 +12,12 @@ from tuneoff.errors import DivergedError
 from tuneoff.measure import total
 from tuneoff.methods import Method
 from tuneoff.run.bench import Bench
-from tuneoff.run.job import CURVE, Rates
+from tuneoff.run.job import Rates
 from tuneoff.run.setting import open_setting
 from tuneoff.run.shrinking import fitting
 from tuneoff.run.training import trained
 from tuneoff.spec import half
+from tuneoff.store import CURVE
 from tuneoff.train import DIVERGED, collapse
 
 

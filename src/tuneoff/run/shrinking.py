@@ -7,7 +7,7 @@ from typing import TypeVar
 import torch
 
 from tuneoff.run.bench import Bench
-from tuneoff.run.job import CURVE
+from tuneoff.store import CURVE
 from tuneoff.train import ROOM, give_back, ranks
 
 T = TypeVar("T")

@@ -8,8 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from tuneoff.run.job import CURVE
-from tuneoff.store import Attempt, Store
+from tuneoff.store import CURVE, Attempt, Store
 
 #: Numbers of a curve's point.
 _CURVE: Final = ("loss", "validation_loss", "validation_accuracy", "validation_macro_f1")

@@ -102,9 +102,9 @@ class Checkpoint:
             fell_back = say("run.fell_back", previous=self.previous.name, epochs=content["epochs"])
             logging.getLogger("tuneoff").warning("%s; %s", damaged.text().partition(" → ")[0], fell_back)
         wanted = json.loads(json.dumps(self.run))
-        if run != wanted:
-            differs = ", ".join(sorted(key for key in run.keys() | wanted.keys() if run.get(key) != wanted.get(key)))
-            raise StorageError("run.other_checkpoint", where=str(self.file), differs=differs)
+        # A setting that the older run did not know of is none of it: the next version of a program goes on with its checkpoints.
+        if differs := sorted(key for key in run.keys() | wanted.keys() if run.get(key) != wanted.get(key)):
+            raise StorageError("run.other_checkpoint", where=str(self.file), differs=", ".join(differs))
         self.weights.load_state(content["weights"])
         self.clock.seconds.update(content["clock"])
         torch.set_rng_state(content["torch"])

@@ -9,12 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from tuneoff.store import read_record
+from tuneoff.store import CURVE, JOB, read_record
 from tuneoff.store.owner import is_dead
 
 REPORT: Final = "report.html"
-#: As :mod:`tuneoff.run.job` names them, which is not imported: it would bring torch into a process that only serves files.
-CURVE, JOB = "curve.jsonl", "job.json"
 #: Points of a curve that are sent: more than a small picture shows.
 POINTS: Final = 300
 _KEPT: Final = ("step", "loss", "validation_accuracy")

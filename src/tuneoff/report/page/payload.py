@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from tuneoff.analyse import COSTS, confusions, curve_points, disagreements, search_points
+from tuneoff.analyse import COSTS, curve_points, search_points
 from tuneoff.analyse.curves import MEASURES
 from tuneoff.analyse.foreseen import QUANTITIES
 from tuneoff.report.charts import (
@@ -137,18 +137,15 @@ def _classes(material: Material) -> dict[str, Any]:
     """Confusions of every method with a score: ``[true, answered, count]``, and F1 by class."""
     rows = {row.label: row for row in material.analysis.rows}
     methods = []
-    for method in material.methods:
-        if not method.complete:
-            continue
-        counts = confusions(method, len(material.labels))
+    for label, counts in material.confusions.items():
         found = np.argwhere(counts)
         order = np.lexsort((found[:, 1], found[:, 0], -counts[tuple(found.T)]))[:MOST_CONFUSIONS]
         methods.append(
             {
-                "name": list(rows).index(method.label),
+                "name": list(rows).index(label),
                 "totals": counts.sum(1).tolist(),
                 "cells": [[int(true), int(said), int(counts[true, said])] for true, said in found[order]],
-                "f1": [_short(rows[method.label].per_class_f1[label]) for label in material.labels],
+                "f1": [_short(rows[label].per_class_f1[name]) for name in material.labels],
             }
         )
     return {"labels": material.labels, "methods": methods}
@@ -161,8 +158,7 @@ def disputed(material: Material, room: int = MOST_BYTES) -> dict[str, Any] | Non
         material: of the study; without texts it has none to show.
         room: bytes.
     """
-    trained = {row.label for row in material.analysis.scored if row.method != "majority"}
-    found = disagreements([method for method in material.methods if method.label in trained], len(material.labels))
+    found = material.disagreements
     if found is None or not material.texts:
         return None
     labels = [method.label for method in material.methods]

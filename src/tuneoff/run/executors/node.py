@@ -20,8 +20,9 @@ from uuid import uuid4
 from tuneoff.errors import RefusedError, TrialError
 from tuneoff.run.attempt import attempt
 from tuneoff.run.depot import Pointer, fetch, send, write_pointer
-from tuneoff.run.job import ARTEFACT, JOB, Job
+from tuneoff.run.job import Job
 from tuneoff.run.packing import packed, unpack
+from tuneoff.store import ARTEFACT, JOB
 from tuneoff.store.owner import is_dead, this_process
 
 #: Folder on a node for what it was sent, for tokens and features, and for attempts under way.

@@ -3,7 +3,8 @@
 import os
 from pathlib import Path
 
-from tuneoff.store import Store, read_record
+from tuneoff.store.files import read_record
+from tuneoff.store.store import Store
 
 #: The newest records are looked at until one says on which data it was made; those of continued pretraining do not.
 LOOKED_AT = 50
