@@ -289,6 +289,12 @@ class Study:
         """Trials and stages that are not complete."""
         return [trial.name for trial in plan.trials if self.store.state(trial.name) != "complete"]
 
+    def may_have_work(self) -> bool:
+        """Whether a run would find something to do, as far as is known without making the plan: ``False`` only where all is complete."""
+        from tuneoff.kept import kept_outline
+
+        return kept_outline(self.file, self.splits) is None or not self.status().complete
+
     def status(self) -> Status:
         """Where each planned trial stands."""
         trials: dict[str, str] = {trial.name: self.store.state(trial.name) for trial in self.outline.trials}

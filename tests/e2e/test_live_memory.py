@@ -14,7 +14,7 @@ METHODS = ["full", "lora", "prefix", "adapter", "bitfit", "pretrain+full"]
 TOLERANCE = 1.0
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", [pytest.param("fp32", marks=pytest.mark.slow), "bf16"])
 def test_forecast_equals_the_record(tmp_path: Path, precision: str) -> None:
     folder = write_study(tmp_path / "study", METHODS, seeds=1, train={"precision": precision}, pretrain={"epochs": 1, "max_length": 24})
     study = Study.load(folder)

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.calm import calm
+from tests.support.inline import run_inline
 from tests.support.studies import tuneoff, write_study
 from tuneoff import Study
 
@@ -58,8 +60,9 @@ def test_phases_add_up_to_the_wall_time(searched: Path) -> None:
         assert abs(total - record["wall_seconds"]) <= 0.02 * record["wall_seconds"] + 0.03, record["trial"]["method"]
 
 
-def test_poisoned_test_labels_change_no_choice(searched: Path, tmp_path: Path) -> None:
+def test_poisoned_test_labels_change_no_choice(searched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing selects on test: with every test label turned round, the same rates, epochs and validation scores are found."""
+    run_inline(monkeypatch)
     splits = Study.load(searched).plan().splits
     turned = {"good": "bad", "bad": "good"}
 
@@ -72,7 +75,8 @@ def test_poisoned_test_labels_change_no_choice(searched: Path, tmp_path: Path) -
             labels = [turned[label] if poisoned and split == "test" else label for label in splits[split].labels]
             lines = [f'"{text[0]}",{label}' for text, label in zip(splits[split].texts, labels, strict=True)]
             (folder / file).write_text("\n".join(["text,label", *lines]) + "\n", encoding="utf-8")
-        assert tuneoff("run", folder).returncode == 0
+        with calm():
+            assert not Study.load(folder).run().failed
         return sorted(all_records(folder), key=lambda record: (record["trial"]["method"], str(record["trial"]["stage"])))
 
     def chosen(record: dict[str, Any]) -> list[Any]:
@@ -85,12 +89,14 @@ def test_poisoned_test_labels_change_no_choice(searched: Path, tmp_path: Path) -
     assert scores[0] != scores[1], "the test labels did change"
 
 
-def test_what_does_not_train_is_tried_again_at_the_next_rates_and_then_said(tmp_path: Path) -> None:
+def test_what_does_not_train_is_tried_again_at_the_next_rates_and_then_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_inline(monkeypatch)
     folder = write_study(tmp_path / "study", ["majority", "full"], seeds=1, tuning={"trials": 4})
     # Every text is one character that the tiny tokenizer does not know, so that all rows look alike to the model.
     rows = [f"{chr(0x4E00 + i)},{'good' if i % 3 else 'bad'}" for i in range(90)]
     (folder / "rows.csv").write_text("\n".join(["text,label", *rows]) + "\n", encoding="utf-8")
-    assert tuneoff("run", folder).returncode == 0
+    with calm():
+        assert not Study.load(folder).run().failed
     record = next(r for r in all_records(folder) if r["trial"]["method"] == "full" and r["trial"]["stage"] is None)
     assert record["collapse"]["reason"] == "constant"
     assert [retry["reason"] for retry in record["collapse"]["retries"]] == ["constant", "constant"]

@@ -31,10 +31,10 @@ def copy_of(folder: Path, target: Path) -> Path:
 
 # The parent passes plan, claim, before-write, after-write, after-link and report. The second passage is taken where there is
 # one, so that a finished trial is there to lose.
-SLOW = [pytest.param(hook, marks=pytest.mark.slow) for hook in ("plan:1", "claim:2", "before-write:2", "after-write:2")]
+SLOW = [pytest.param(hook, marks=pytest.mark.slow) for hook in ("plan:1", "claim:2", "before-write:2", "after-write:2", "report:2")]
 
 
-@pytest.mark.parametrize("hook", ["after-link:2", "report:2", *SLOW])
+@pytest.mark.parametrize("hook", ["after-link:2", *SLOW])
 def test_killed_at_a_hook_then_resumed(hook: str, undisturbed: tuple[Path, list[dict[str, object]]], tmp_path: Path) -> None:
     original, expected = undisturbed
     folder = copy_of(original, tmp_path / "study")

@@ -29,8 +29,8 @@ from safetensors.numpy import load_file
 from tests.support.disks import small_disk
 from tests.support.studies import table, write_study
 from tuneoff import Study
+from tuneoff.fork_server import PRELOAD, context
 from tuneoff.run import Listener
-from tuneoff.run.processes import PRELOAD, context
 from tuneoff.store import Store, read_record
 from tuneoff.store.owner import is_dead
 
@@ -166,7 +166,7 @@ def _start_fork_server() -> None:
         context()
         forkserver.set_forkserver_preload([PRELOAD, "tests.torture.patient"])
         forkserver.ensure_running()
-        forkserver._forkserver.ensure_running = lambda: None  # type: ignore[method-assign]
+        forkserver._forkserver.ensure_running = forkserver.ensure_running = lambda: None  # type: ignore[method-assign]
 
 
 def _trials() -> list[int]:

@@ -12,6 +12,7 @@ LAYERS = (
     "errors",
     "seeds",
     "faults",
+    "fork_server",
     "spec",
     "hub",
     "data",
@@ -34,7 +35,7 @@ LAYERS = (
     "cli",
 )
 #: Packages that must answer without loading torch.
-LIGHT = ("strings", "errors", "seeds", "faults", "spec", "store", "kept", "analyse", "report")
+LIGHT = ("strings", "errors", "seeds", "faults", "fork_server", "spec", "store", "kept", "analyse", "report")
 
 
 def layer_of(file: Path) -> str:

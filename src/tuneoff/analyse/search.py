@@ -57,6 +57,7 @@ class Sensitivity:
         collapsed: share of them that did not train.
         learning_rate: chosen at the end.
         head_learning_rate: likewise, of the head.
+        kept: the default was chosen although another scored higher: not by more than chance.
     """
 
     metric: str
@@ -68,6 +69,7 @@ class Sensitivity:
     collapsed: float
     learning_rate: float
     head_learning_rate: float | None
+    kept: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values."""
@@ -92,4 +94,5 @@ def sensitivity(records: Sequence[Record]) -> Sensitivity | None:
         collapsed=float(np.mean([rung["collapsed"] for rung in first])),
         learning_rate=chosen["learning_rate"],
         head_learning_rate=chosen.get("head_learning_rate"),
+        kept=search.get("kept", False),
     )

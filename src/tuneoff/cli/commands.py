@@ -172,6 +172,10 @@ def run(
 def _run(study: Path, overrides: list[str] | None, as_json: bool, debug: bool, **how: Any) -> None:
     talk = Talk(as_json, debug)
     opened = _opened(study, overrides or (), lambda: talk.note(say("cli.preparing")))
+    if how.get("ray") is None and opened.may_have_work():
+        from tuneoff.fork_server import get_ready
+
+        get_ready()  # While it loads what trials need, this process loads what plans them.
     from tuneoff.cli.foretelling import after, before
     from tuneoff.cli.progress import Screen
     from tuneoff.cli.tables import results_text

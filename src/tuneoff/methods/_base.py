@@ -75,10 +75,10 @@ class LearningRates:
         return _two_digits(float(np.exp(np.interp(np.log(hidden), np.log(widths), rates))))
 
     def candidates(self, hidden: int, count: int, fixed: float | None = None) -> list[float]:
-        """Learning rates to try, ascending, log-spaced around the default and rounded to two digits.
+        """Learning rates to try, ascending, the default among them, log-spaced around it and rounded to two digits.
 
-        An odd number of them has the default among them. Where the range ends before ``spread`` does, the places lie
-        closer; so many that two digits cannot tell them apart become fewer.
+        An even number has one more below the default than above, in steps of one size. Where the range ends before ``spread``
+        does, the places lie closer; so many that two digits cannot tell them apart become fewer.
 
         Args:
             hidden: width of the backbone.
@@ -89,11 +89,13 @@ class LearningRates:
         if fixed is not None or count == 1:
             return [default if fixed is None else fixed]
         low, high = max(self.low, default / self.spread), min(self.high, default * self.spread)
-        if count % 2 == 0 or low == high:
-            rates = np.geomspace(low, high, count).tolist()
-        else:
-            below = round((count - 1) * np.log(default / low) / np.log(high / low))
-            rates = [*np.geomspace(low, default, below + 1)[:-1], default, *np.geomspace(default, high, count - below)[1:]]
+        if low == high:
+            return [default]
+        below = int((count - 1) * np.log(default / low) / np.log(high / low) + 0.5)
+        above = count - 1 - below
+        if 0 < above < below:
+            high = min(high, default * (default / low) ** (above / below))
+        rates = [*np.geomspace(low, default, below + 1)[:-1], default, *np.geomspace(default, high, above + 1)[1:]]
         inside = (min(max(_two_digits(rate), self.low), self.high) for rate in rates)
         return sorted(set(inside))
 

@@ -248,7 +248,7 @@ def _rates(material: Material, method: MethodTrials, lang: str) -> list[str]:
     said = [say("report.setting_rate", lang, rate=f.rate(rate))]
     if head is not None and head != rate:
         said.append(say("report.setting_head_rate", lang, rate=f.rate(head)))
-    return [*said, *([say("report.setting_found", lang)] if found else [])]
+    return [*said, *([say("report.setting_kept" if found.kept else "report.setting_found", lang)] if found else [])]
 
 
 def _short(value: object) -> str:

@@ -19,7 +19,7 @@ def search_spec(method: Method, written: MethodConfig, hidden: int, count: int) 
     """Candidates and rungs.
 
     Where the head decides (``facts.head_matters``) its rate varies too: each of its values once, in an order that spreads them
-    over the other's (a Latin hypercube), so that ``count`` trials cover both ranges.
+    over the other's (a Latin hypercube), so that ``count`` trials cover both ranges. The defaults of both are one candidate.
 
     Args:
         method: whose rates are searched.
@@ -28,14 +28,15 @@ def search_spec(method: Method, written: MethodConfig, hidden: int, count: int) 
         count: candidates.
     """
     rates = method.learning_rates.candidates(hidden, count)
-    if written.head_learning_rate is not None:
-        heads = [written.head_learning_rate] * len(rates)
-    elif method.facts.head_matters:
-        values = method.head_learning_rates.candidates(hidden, len(rates))
-        heads = [values[i % len(values)] for i in spread_order(len(rates))]
-    else:
-        heads = [method.head_learning_rates.default(hidden)] * len(rates)
-    return SearchSpec(candidates=tuple(zip(rates, heads, strict=True)), shares=rung_shares(len(rates)))
+    default = rates.index(method.learning_rates.default(hidden))
+    head = written.head_learning_rate or method.head_learning_rates.default(hidden)
+    heads = [head] * len(rates)
+    if method.facts.head_matters and written.head_learning_rate is None:
+        values = [value for value in method.head_learning_rates.candidates(hidden, len(rates)) if value != head] or [head]
+        others = [place for place in range(len(rates)) if place != default]
+        for place, i in zip(others, spread_order(len(others)), strict=True):
+            heads[place] = values[i % len(values)]
+    return SearchSpec(candidates=tuple(zip(rates, heads, strict=True)), shares=rung_shares(len(rates)), default=default)
 
 
 def rung_shares(count: int) -> tuple[float, ...]:

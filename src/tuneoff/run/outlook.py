@@ -20,11 +20,11 @@ from tuneoff.forecast.measured import Measured, measure
 from tuneoff.forecast.scene import Part
 from tuneoff.forecast.work import Rates
 from tuneoff.forecast.workload import estimated_lengths, evaluation_parts, pretraining_steps, steps_of
+from tuneoff.fork_server import context
 from tuneoff.kept import NOTHING, Range
 from tuneoff.measure import available_cores
 from tuneoff.methods import Method
 from tuneoff.run.planner import Plan
-from tuneoff.run.processes import context
 from tuneoff.train import packs
 from tuneoff.train.pretrain import HELD_OUT
 

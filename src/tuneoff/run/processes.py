@@ -11,30 +11,17 @@ import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import connection, forkserver
-from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 from tuneoff.errors import StorageError
+from tuneoff.fork_server import STOPPING, context, get_ready
 from tuneoff.measure.host import memory_kills, resident_bytes
 from tuneoff.run.job import Job
 from tuneoff.store import LOG, storage, trouble
 
-PRELOAD = "tuneoff.run.preload"
 _PR_SET_PDEATHSIG = 1
-#: What asks a run to stop.
-STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
-
-
-def context() -> BaseContext:
-    """A fork server where there is one (Linux, macOS), else spawned processes: the same, slower."""
-    methods = multiprocessing.get_all_start_methods()
-    if "forkserver" not in methods:
-        return multiprocessing.get_context("spawn")
-    chosen = multiprocessing.get_context("forkserver")
-    chosen.set_forkserver_preload([PRELOAD])
-    return chosen
 
 
 class Child:
@@ -85,6 +72,7 @@ class Child:
 
 def start(target: Callable[[Path], None], job_file: Path) -> Child:
     """Run ``target(job_file)`` in a process of its own whose output goes to the log beside the job."""
+    get_ready()
     chosen = context()
     receiver, sender = chosen.Pipe(duplex=False)
     process: BaseProcess = chosen.Process(target=_child, args=(target, str(job_file), sender), daemon=False)  # type: ignore[attr-defined]

@@ -13,12 +13,12 @@ from typing import Any, TypeAlias
 
 from tuneoff.data import save_prepared
 from tuneoff.faults import fault
+from tuneoff.fork_server import STOPPING
 from tuneoff.run.admission import Admission
 from tuneoff.run.attempt import STARVED
 from tuneoff.run.executors import Executor, LocalExecutor
 from tuneoff.run.job import Job, Rates
 from tuneoff.run.planner import Plan
-from tuneoff.run.processes import STOPPING
 from tuneoff.spec import TrialSpec
 from tuneoff.store import ARTEFACT, Attempt, Claim, Store, cache_folder
 from tuneoff.strings import say
@@ -340,7 +340,7 @@ def _beat(claim: Claim, last: float) -> float:
 
 def _charged(name: str, stage: Attempt) -> dict[str, Any]:
     """What a trial's record says of a stage that it builds on."""
-    kept = ("phases", "memory", "energy", "candidates", "chosen")
+    kept = ("phases", "memory", "energy", "candidates", "chosen", "kept")
     return {"trial": name} | {key: stage.record[key] for key in kept if key in stage.record}
 
 

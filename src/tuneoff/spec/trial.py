@@ -17,10 +17,14 @@ def half(candidates: int) -> int:
 
 
 class SearchSpec(Frozen):
-    """Learning rates to try (of the method, of the head), and the share of a whole training of each rung of the halving."""
+    """Learning rates to try (of the method, of the head), and the share of a whole training of each rung of the halving.
+
+    ``default``: which of the candidates the method would train at without a search; records from before it was tried have none.
+    """
 
     candidates: tuple[tuple[float, float], ...]
     shares: tuple[float, ...]
+    default: int | None = None
 
     @property
     def lengths(self) -> list[float]:
