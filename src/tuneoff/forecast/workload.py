@@ -130,7 +130,7 @@ def pretraining_steps(lengths: np.ndarray, kind: str, batch_size: int, packed: b
     passes = Passes.on(kind, packed)
     return tuple(
         tuple(Part.of(lengths[part], packed) for part in length_parts(rows, lengths, batch_size, passes.overhead))
-        for rows in epoch_order(lengths, batch_size, generator)
+        for rows in epoch_order(len(lengths), batch_size, generator)
     )
 
 

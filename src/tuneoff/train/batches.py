@@ -131,7 +131,7 @@ class FeatureRows:
 AnyRows: TypeAlias = TokenRows | FeatureRows
 
 
-def epoch_order(lengths: np.ndarray, batch_size: int, generator: np.random.Generator) -> list[np.ndarray]:
+def epoch_order(num_rows: int, batch_size: int, generator: np.random.Generator) -> list[np.ndarray]:
     """Row numbers of each batch of an epoch, at random.
 
     Rows are not grouped by length across batches, and no batch is moved for its length: length goes with the label in real data, so
@@ -139,11 +139,11 @@ def epoch_order(lengths: np.ndarray, batch_size: int, generator: np.random.Gener
     texts learns worse (``docs/decisions/0010``). Padding is saved inside a batch instead, by :func:`length_parts`.
 
     Args:
-        lengths: tokens of each row.
+        num_rows: rows of the split.
         batch_size: rows of a batch; the last one may have fewer.
         generator: of the data order; the same for every method of a seed.
     """
-    order = generator.permutation(len(lengths))
+    order = generator.permutation(num_rows)
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 
 

@@ -112,7 +112,7 @@ class Classification:
 
     def _order(self, number: int) -> list[np.ndarray]:
         generator = np.random.default_rng(seed_for("data order", self.seed, number))
-        return epoch_order(self.train_rows.lengths, self.batch_size, generator)
+        return epoch_order(len(self.train_rows), self.batch_size, generator)
 
     def _cut(self, rows: np.ndarray) -> list[Batch]:
         parts = ranks.parts(rows, self.train_rows.lengths, self.micro_batch, self.passes.overhead)

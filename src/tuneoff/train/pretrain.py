@@ -158,7 +158,7 @@ class LanguageModelling:
         passes, index = divmod(number * self.num_batches + place, self.batches_of_a_pass)
         if passes != self._ordered:
             generator = np.random.default_rng(seed_for("pretraining order", self.seed, passes))
-            self._ordered, self._order = passes, epoch_order(self.rows.lengths[self.chosen], self.batch_size, generator)
+            self._ordered, self._order = passes, epoch_order(len(self.chosen), self.batch_size, generator)
         rows: np.ndarray = self.chosen[self._order[index]]
         return rows
 
