@@ -1,17 +1,15 @@
 """Differences with their intervals as a chart, a panel for each study that is held against the first."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from tuneoff.comparison.found import Found
 from tuneoff.report.paper import on_paper
 from tuneoff.strings import say
-
-if TYPE_CHECKING:
-    from tuneoff.comparison.found import StudyComparison
 
 WIDTH, ROW_HEIGHT = 460, 26
 
 
-def gap_chart(found: "StudyComparison", lang: str) -> dict[str, Any] | None:
+def gap_chart(found: Found, lang: str) -> dict[str, Any] | None:
     """The chart as Vega-Lite; ``None`` where nothing can be compared. What is told apart is filled, never colour alone."""
     apart, same = say("compare.chart_apart", lang), say("compare.chart_same", lang)
     rows = [

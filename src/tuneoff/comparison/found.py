@@ -1,20 +1,14 @@
-"""Studies → differences."""
+"""Studies → differences, as data."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from tuneoff.analyse import Pairing, StudyGap, compare_studies, pairing
 from tuneoff.comparison.side import Side
-from tuneoff.errors import UsageError
-from tuneoff.store import replace_file
-from tuneoff.strings import language
-from tuneoff.study import Study
 
-MARKDOWN, JSON, PAGE = "compare.md", "compare.json", "compare.html"
 #: Costs that stand side by side, and where a row has them.
 COSTS = ("trainable_parameters", "train_peak_bytes", "train_seconds", "search_seconds", "artefact_bytes", "answer_seconds")
 
@@ -44,11 +38,8 @@ class Against:
     f1_gaps: dict[str, StudyGap]
 
 
-class StudyComparison:
-    """What :func:`compare` found. The first study is what the others are held against.
-
-    In a notebook it shows itself as the Markdown page.
-    """
+class Found:
+    """What holding studies against each other found. The first study is what the others are held against."""
 
     def __init__(self, sides: Sequence[Side]) -> None:
         self.sides = list(sides)
@@ -149,71 +140,6 @@ class StudyComparison:
                 scores = {name: value.as_dict() if (value := getattr(row, name)) else None for name in ("accuracy", "macro_f1")}
                 found[side.name] = {"state": row.state, "trained": row.trained, **scores}
         return found
-
-    def markdown(self, lang: str | None = None) -> str:
-        """The comparison as a page."""
-        from tuneoff.comparison.markdown import page
-
-        return page(self, lang or language())
-
-    def write(self, folder: str | Path, lang: str | None = None) -> list[Path]:
-        """Write ``compare.md``, ``compare.json`` and ``compare.html`` into a folder, over those that are there.
-
-        Raises:
-            StorageError: the folder cannot be written.
-        """
-        from tuneoff.comparison.page import document
-
-        folder = Path(folder)
-        files = {
-            MARKDOWN: self.markdown(lang).encode(),
-            PAGE: document(self, lang or language()),
-            JSON: json.dumps(self.as_dict(), indent=1, ensure_ascii=False).encode() + b"\n",
-        }
-        for name, content in files.items():
-            replace_file(folder / name, content)
-        return [folder / name for name in files]
-
-    def _repr_markdown_(self) -> str:
-        return self.markdown()
-
-    def __repr__(self) -> str:
-        return self.markdown()
-
-
-def compare(*studies: str | Path | Study) -> StudyComparison:
-    """Hold studies against the first of them: two backbones, two sizes of the data, before and after a change.
-
-    Methods are matched by their label. Where two studies judge by the same test rows, whatever their order, differences are paired
-    over seeds and rows; where they do not, their variances add up.
-
-    Args:
-        studies: folders, study files or opened studies; two at least.
-
-    Raises:
-        UsageError: fewer than two, one twice, or no method that two of them have.
-        RefusedError: a study's data or backbone cannot be used.
-    """
-    opened = [study if isinstance(study, Study) else Study.load(study) for study in studies]
-    if len(opened) < 2:
-        raise UsageError("compare.too_few", count=len(opened))
-    folders = [study.folder.resolve() for study in opened]
-    if twice := next((folder for folder in folders if folders.count(folder) > 1), None):
-        raise UsageError("compare.twice", where=str(twice))
-    found = StudyComparison([Side.of(study, name) for study, name in zip(opened, _names(opened), strict=True)])
-    if not found.labels:
-        raise UsageError("compare.nothing_in_common", methods="; ".join(f"{side.name}: {', '.join(side.rows)}" for side in found.sides))
-    return found
-
-
-def _names(studies: Sequence[Study]) -> list[str]:
-    """What tells the studies apart and is shortest: the name in the file, the folder's, its path."""
-    choices = (
-        [study.file.spec.study for study in studies],
-        [study.folder.name for study in studies],
-        [str(study.folder) for study in studies],
-    )
-    return next(names for names in choices if len(set(names)) == len(names))
 
 
 def _differences(settings: dict[str, dict[str, Any]]) -> list[Difference]:

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from tuneoff.comparison.found import Against, Difference, Found
 from tuneoff.comparison.side import Side
 from tuneoff.report import format as f
 from tuneoff.report.markdown import Column, plain, table
@@ -11,13 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tuneoff.analyse import Interval, Row, StudyGap
-    from tuneoff.comparison.found import Against, Difference, StudyComparison
 
 #: Longer values of a setting are cut in the table; JSON has them whole.
 SHOWN = 60
 
 
-def page(found: "StudyComparison", lang: str) -> str:
+def page(found: Found, lang: str) -> str:
     """The whole page."""
     parts = [
         [f"# {say('compare.title', lang, names=', '.join(map(plain, found.names)))}", "", say("compare.intro", lang, base=_base(found))],
@@ -30,11 +30,11 @@ def page(found: "StudyComparison", lang: str) -> str:
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
 
-def _base(found: "StudyComparison") -> str:
+def _base(found: Found) -> str:
     return f"**{plain(found.names[0])}**"
 
 
-def _studies(found: "StudyComparison", lang: str) -> list[str]:
+def _studies(found: Found, lang: str) -> list[str]:
     def rows(side: Side) -> str:
         counts = side.material.data.rows
         return " / ".join(f.count(counts[name]) for name in ("train", "validation", "test"))
@@ -54,7 +54,7 @@ def _studies(found: "StudyComparison", lang: str) -> list[str]:
     return [f"## {say('compare.studies', lang)}", "", *table(columns, found.sides)]
 
 
-def _differences(found: "StudyComparison", lang: str) -> list[str]:
+def _differences(found: Found, lang: str) -> list[str]:
     head = [f"## {say('compare.differs', lang)}", ""]
     if not found.differences:
         return [*head, say("compare.differs_nothing", lang)]
@@ -73,7 +73,7 @@ def _value(value: Any) -> str:
     return plain(text if len(text) <= SHOWN else text[: SHOWN - 1] + "…")
 
 
-def _against(found: "StudyComparison", one: "Against", lang: str) -> list[str]:
+def _against(found: Found, one: Against, lang: str) -> list[str]:
     base, side = found.sides[0], next(side for side in found.sides if side.name == one.study)
     sizes = {"base_rows": f.count(len(base.hits.rows)), "other_rows": f.count(len(side.hits.rows)), "common": f.count(one.rows.common)}
     names = {"base": plain(base.name), "other": plain(one.study)}
@@ -88,7 +88,7 @@ def _against(found: "StudyComparison", one: "Against", lang: str) -> list[str]:
 
 
 def _scores(
-    found: "StudyComparison",
+    found: Found,
     base: Side,
     side: Side,
     gaps: "Mapping[str, StudyGap]",
@@ -129,7 +129,7 @@ def _verdict(gap: "StudyGap") -> str:
     return "higher" if gap.mean > 0 else "lower"
 
 
-def _summary(one: "Against", name: str, lang: str) -> list[str]:
+def _summary(one: Against, name: str, lang: str) -> list[str]:
     """What the table shows, in a sentence that only counts what it marks."""
     if not one.gaps:
         return [say("compare.summary_nothing", lang)]
@@ -144,7 +144,7 @@ def _summary(one: "Against", name: str, lang: str) -> list[str]:
     return [" ".join(lines)]
 
 
-def _costs(found: "StudyComparison", lang: str) -> list[str]:
+def _costs(found: Found, lang: str) -> list[str]:
     machine = "same_machine" if found.same_machine else "other_machine"
     lines = [f"## {say('compare.costs', lang)}", "", say(f"compare.{machine}", lang), ""]
     pairs = [(label, name) for label in found.labels for name in found.costs(label)]
@@ -176,7 +176,7 @@ def _costs(found: "StudyComparison", lang: str) -> list[str]:
     return [*lines, *table(columns, pairs)]
 
 
-def _alone(found: "StudyComparison", lang: str) -> list[str]:
+def _alone(found: Found, lang: str) -> list[str]:
     if not found.alone:
         return []
     names = ", ".join(f"{plain(label)} ({plain(study)})" for label, study in found.alone.items())

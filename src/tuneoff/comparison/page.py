@@ -4,17 +4,16 @@ import base64
 import hashlib
 import re
 from importlib.resources import files
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from markupsafe import Markup, escape
 
 from tuneoff.comparison.chart import gap_chart
+from tuneoff.comparison.found import Found
+from tuneoff.comparison.markdown import page
 from tuneoff.report.page.markup import html
 from tuneoff.report.paper import svg
 from tuneoff.strings import say
-
-if TYPE_CHECKING:
-    from tuneoff.comparison.found import StudyComparison
 
 _SECTION: Final = re.compile(r"^(?=## )", re.MULTILINE)
 #: On a phone the picture is as wide as the page.
@@ -42,13 +41,13 @@ _PAGE: Final = Markup("""\
 """)
 
 
-def document(found: "StudyComparison", lang: str) -> bytes:
+def document(found: Found, lang: str) -> bytes:
     """The whole file. The same records give the same bytes."""
     style = (files("tuneoff.report.page") / "page.css").read_text(encoding="utf-8") + _STYLE
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     title = say("compare.title", lang, names=", ".join(found.names))
-    head, *sections = _SECTION.split(found.markdown(lang))
-    page = _PAGE.format(
+    head, *sections = _SECTION.split(page(found, lang))
+    made = _PAGE.format(
         lang=lang,
         policy=f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'",
         title=title,
@@ -57,10 +56,10 @@ def document(found: "StudyComparison", lang: str) -> bytes:
         chart=_figure(found, lang),
         sections=Markup("\n").join(Markup("<section>{}</section>").format(html(part.splitlines(), title)) for part in sections),
     )
-    return page.encode("utf-8", "replace")
+    return made.encode("utf-8", "replace")
 
 
-def _figure(found: "StudyComparison", lang: str) -> Markup:
+def _figure(found: Found, lang: str) -> Markup:
     chart = gap_chart(found, lang)
     if chart is None:
         return Markup()
