@@ -123,13 +123,14 @@ class Study:
     @cached_property
     def _plan(self) -> "Plan":
         splits = self.splits
-        from tuneoff.kept import keep_outline
+        from tuneoff.kept import keep_outline, kept_outline
         from tuneoff.run import make_plan
 
         plan = make_plan(self.file, splits=splits)
-        # Where the folder cannot be written, whoever writes records says so; here it only takes longer the next time.
-        with suppress(StorageError):
-            keep_outline(self.file, splits, plan.outline)
+        if kept_outline(self.file, splits) is None:
+            # Where the folder cannot be written, whoever writes records says so; here it only takes longer the next time.
+            with suppress(StorageError):
+                keep_outline(self.file, splits, plan.outline)
         return plan
 
     @cached_property
