@@ -7,7 +7,6 @@ from tuneoff.methods._base import Adapted, MethodFacts
 from tuneoff.methods.lora import Lora
 
 if TYPE_CHECKING:
-    from peft import LoraConfig
     from torch import nn
 
     from tuneoff.backbone import BackboneFacts
@@ -16,8 +15,8 @@ if TYPE_CHECKING:
 class Qlora(Lora):
     """LoRA over NF4 weights with double quantisation (Dettmers et al. 2023, arXiv:2305.14314).
 
-    The head and a pooler stay unquantised: a 4-bit layer there fails in the forward pass. Nothing else is changed:
-    no gradient checkpointing and no cast to fp32 behind the scenes, so that rows stay comparable.
+    The head and a pooler stay unquantised: a 4-bit layer there fails in the forward pass; a pooler has its low-rank update, as in LoRA.
+    Nothing else is changed: no gradient checkpointing and no cast to fp32 behind the scenes, so that rows stay comparable.
     """
 
     facts = MethodFacts(
@@ -46,12 +45,6 @@ class Qlora(Lora):
                 llm_int8_skip_modules=[*backbone.head, *(name for name in backbone.linear if "pooler" in name)],
             )
         }
-
-    def peft_config(self, backbone: "BackboneFacts") -> "LoraConfig":
-        """LoRA's, without the unquantised pooler."""
-        config = super().peft_config(backbone)
-        config.target_modules = {name for name in config.target_modules or () if "pooler" not in name}
-        return config
 
     def declare(self, wrapped: "nn.Module") -> Adapted:
         """As always, once what bitsandbytes would change in the first forward passes is settled.
