@@ -123,14 +123,19 @@ class Study:
     @cached_property
     def _plan(self) -> "Plan":
         splits = self.splits
-        from tuneoff.kept import keep_outline, kept_outline
         from tuneoff.run import make_plan
 
-        plan = make_plan(self.file, splits=splits)
-        if kept_outline(self.file, splits) is None:
+        return self._kept(make_plan(self.file, splits=splits))
+
+    def _kept(self, plan: "Plan") -> "Plan":
+        """A plan whose outline is kept, if it knows the backbone exactly."""
+        from tuneoff.kept import keep_outline, kept_outline
+
+        unseen = plan.facts is not None and plan.resolved is None
+        if not unseen and kept_outline(self.file, self.splits) is None:
             # Where the folder cannot be written, whoever writes records says so; here it only takes longer the next time.
             with suppress(StorageError):
-                keep_outline(self.file, splits, plan.outline)
+                keep_outline(self.file, self.splits, plan.outline)
         return plan
 
     @cached_property
@@ -138,6 +143,7 @@ class Study:
         """The study's methods and trials, its backbone in brief and what the data check found.
 
         It is kept beside the records: while study file, data and backbone stay as they are, neither PyTorch nor the backbone is loaded.
+        A backbone is not downloaded for it.
 
         Raises:
             UsageError: a method or parameter that does not exist.
@@ -146,7 +152,9 @@ class Study:
         splits = self.splits
         from tuneoff.kept import kept_outline
 
-        return kept_outline(self.file, splits) or self._plan.outline
+        if (kept := kept_outline(self.file, splits)) is not None:
+            return kept
+        return (self._plan if "_plan" in vars(self) else self._kept(self.sketch())).outline
 
     def plan(self) -> "Plan":
         """Check everything and list the trials with exact parameter counts.
