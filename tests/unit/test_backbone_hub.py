@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.support.hub_server import Fault, HubServer, Said, ask, folder_files, serve, start
+from tests.support.said_hub import hub_study
 from tests.support.tiny import edit_json, tiny_encoder
 
 NAME, KEY = "team/bert", "models/team/bert"
@@ -338,6 +339,20 @@ def test_nothing_is_asked_of_the_hub_after_the_download(hub: HubServer, model: P
     assert not (tmp_path / "ran").exists()
     last = [number for number, path in enumerate(hub.paths()) if "team/own" in path or path.startswith("storage/")][-1]
     assert last == len(hub.requests) - 1
+
+
+STATUS = """
+import json, sys
+from tuneoff import Study
+print(json.dumps(Study.load(sys.argv[1]).status().trials))
+"""
+
+
+def test_to_ask_how_far_a_study_is_downloads_no_weights(hub: HubServer, tmp_path: Path) -> None:
+    said = ask(STATUS, str(hub_study(tmp_path / "study", NAME)), endpoint=hub.url, home=tmp_path / "home").answer
+    assert set(said.values()) == {"pending"}
+    assert [path for path in hub.paths() if path.endswith("config.json")]
+    assert not [path for path in hub.paths() if path.startswith("storage/") or "safetensors" in path]
 
 
 # ------------------------------------------------------------------------------------------------- bounded in time
