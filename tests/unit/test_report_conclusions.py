@@ -1,7 +1,7 @@
 """Every conclusion agrees with the table it stands under, in both languages, whatever the table."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.made_up import TITLES, material, method, targets
-from tuneoff.analyse import Row, effort, reading
+from tuneoff.analyse import MethodTrials, Row, effort, reading, still_learning
 from tuneoff.report import Material
 from tuneoff.report.conclusions import efficiency, performance
 from tuneoff.report.readme import Readme
@@ -333,3 +333,31 @@ def test_full_fine_tuning_that_did_not_train_is_said_to() -> None:
     made = material([method("full", hits, targets(60), costs=fallen), method("lora", hits, targets(60))])
     assert "Full fine-tuning did not train here" in "".join(performance(made, "en"))
     assert "전체 미세조정이 학습되지 않아" in "".join(performance(made, "ko"))
+
+
+def test_methods_that_were_still_learning_are_named_with_how_much() -> None:
+    truth = targets(120)
+    right = np.arange(120) % 10 < 8
+
+    def curve(*losses: float) -> list[dict[str, Any]]:
+        return [{"step": 10 * n, "steps": 30, "epoch": float(n), "loss": 1.0, "validation_loss": loss} for n, loss in enumerate(losses, 1)]
+
+    def learning(label: str, *seeds: tuple[int, list[dict[str, Any]]]) -> MethodTrials:
+        made = method(label, dict.fromkeys(range(len(seeds)), right), truth)
+        trials = [
+            replace(trial, curve=points, record=trial.record | {"best_epoch": best})
+            for trial, (best, points) in zip(made.trials, seeds, strict=True)
+        ]
+        return replace(made, trials=trials)
+
+    methods = [
+        learning("full", (3, curve(0.9, 0.7, 0.68)), (3, curve(0.9, 0.7, 0.69))),  # Hardly falls.
+        learning("lora", (3, curve(0.9, 0.8, 0.6)), (3, curve(0.9, 0.8, 0.64))),  # By 25 % and 20 %.
+        learning("adapter", (2, curve(0.9, 0.8, 0.6)), (3, curve(0.9, 0.8, 0.6))),  # One seed was best before.
+        learning("prefix", (1, curve(0.6)), (1, curve(0.6))),  # One epoch: nothing to compare.
+    ]
+    assert still_learning(methods) == pytest.approx({"lora": 0.225})
+    made = material(methods)
+    (line,) = [line for line in performance(made, "en") if "before these methods" in line]
+    assert "so much of itself: **LoRA** 22" in line
+    assert sum("아직 배우던" in line for line in performance(made, "ko")) == 1

@@ -4,7 +4,7 @@ from tuneoff.analyse.bootstrap import Draws, Interval, interval
 from tuneoff.analyse.compare import ALPHA, Comparison, Comparisons
 from tuneoff.analyse.confusions import confusions
 from tuneoff.analyse.costs import Expense, effort, expense, joules
-from tuneoff.analyse.curves import curve_points
+from tuneoff.analyse.curves import curve_points, still_learning
 from tuneoff.analyse.disagreements import Disagreements, disagreements
 from tuneoff.analyse.foreseen import Foreseen, RowForecast, foreseen, remedy
 from tuneoff.analyse.front import COSTS, Standing
@@ -56,4 +56,5 @@ __all__ = [
     "recommend",
     "remedy",
     "search_points",
+    "still_learning",
 ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tuneoff.analyse import ALMOST_NONE, SMALL, Comparison, Interval, Row
+from tuneoff.analyse import ALMOST_NONE, SMALL, Comparison, Interval, Row, still_learning
 from tuneoff.report import format as f
 from tuneoff.report import words
 from tuneoff.report.efficiency import efficiency
@@ -54,7 +54,15 @@ def performance(material: Material, lang: str) -> list[str]:
     ]
     if prompts:
         lines.append("* " + say("report.more_epochs", lang, epochs=words.epochs(prompts[0].epochs or 0, lang)))
-    return lines
+    return [*lines, *_unfinished(material, lang)]
+
+
+def _unfinished(material: Material, lang: str) -> list[str]:
+    """Methods that more epochs would change."""
+    falls = still_learning(material.methods)
+    rows = [row for row in material.analysis.scored if row.label in falls]
+    found = [f"**{material.name(row, lang)}** {f.percent(100 * falls[row.label])}" for row in rows]
+    return ["* " + say("report.still_learning", lang, methods=", ".join(found))] if found else []
 
 
 def _gaps(material: Material, lang: str) -> list[str]:
