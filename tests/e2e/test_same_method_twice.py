@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.calm import calm
+from tests.support.inline import run_inline
 from tests.support.studies import BAD, GOOD, records, tuneoff, write_rows, write_study
 from tuneoff import Study
 from tuneoff.analyse import ALPHA, Comparisons
@@ -48,8 +50,9 @@ def twice(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("aa") / "study"
     write_study(folder, methods, seeds=2, lang="ko", train={"epochs": 6}, data={"test": 0.4})
     write_noisy_rows(folder / "rows.csv")
-    run = tuneoff("run", folder)
-    assert run.returncode == 0, run.stderr
+    with pytest.MonkeyPatch.context() as patch, calm():
+        run_inline(patch)
+        assert not Study.load(folder).run().failed
     return folder
 
 
@@ -95,6 +98,7 @@ def test_the_report_calls_it_a_tie_in_both_languages(twice: Path) -> None:
         assert any(name in line and "+0.0 [+0.0, +0.0]" in line for line in page.splitlines() if line.startswith("|"))
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_names_exchanged_at_random_are_told_apart_in_one_study_of_twenty_at_most(tmp_path: Path) -> None:
     """Real noise of training: two settings that differ by a hair, six seeds; any three of them, with names exchanged, are a study."""

@@ -38,9 +38,10 @@ def states(folder: Path) -> set[str]:
     return {json.loads(record)["state"] for record in records(folder).values()}
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow)]
-)
+OTHERS = [pytest.param(number, 128 + number, marks=pytest.mark.slow) for number in (signal.SIGTERM, signal.SIGHUP)]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), *OTHERS])
 def test_once_to_all_processes_then_resume(number: signal.Signals, code: int, tmp_path: Path) -> None:
     folder = write_study(tmp_path / "my study", ["majority", "full"], seeds=1, train={"epochs": 30})
     with start(folder) as run:
