@@ -99,7 +99,6 @@ def test_the_report_calls_it_a_tie_in_both_languages(twice: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_names_exchanged_at_random_are_told_apart_in_one_study_of_twenty_at_most(tmp_path: Path) -> None:
     """Real noise of training: two settings that differ by a hair, six seeds; any three of them, with names exchanged, are a study."""
     rates = {"head_learning_rate": 1e-3}
