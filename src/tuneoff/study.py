@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from tuneoff.errors import StorageError, UsageError
 from tuneoff.spec import StudyFile, load, nearest
@@ -132,7 +132,10 @@ class Study:
         from tuneoff.kept import keep_outline, kept_outline
 
         unseen = plan.facts is not None and plan.resolved is None
-        if not unseen and kept_outline(self.file, self.splits) is None:
+        kept = kept_outline(self.file, self.splits)
+        if not unseen and (kept is None or kept.revision != plan.revision):
+            # A model of the hub is known by its name alone, and its branch may have moved on since.
+            vars(self).pop("outline", None)
             # Where the folder cannot be written, whoever writes records says so; here it only takes longer the next time.
             with suppress(StorageError):
                 keep_outline(self.file, self.splits, plan.outline)
@@ -152,9 +155,11 @@ class Study:
         splits = self.splits
         from tuneoff.kept import kept_outline
 
-        if (kept := kept_outline(self.file, splits)) is not None:
+        plan = cast("Plan | None", vars(self).get("_plan"))
+        kept = kept_outline(self.file, splits)
+        if kept is not None and (plan is None or plan.revision == kept.revision):
             return kept
-        return (self._plan if "_plan" in vars(self) else self._kept(self.sketch())).outline
+        return (plan or self._kept(self.sketch())).outline
 
     def plan(self) -> "Plan":
         """Check everything and list the trials with exact parameter counts.

@@ -109,6 +109,18 @@ def test_it_is_not_used_when_anything_has_changed(
     assert now.outline.data.as_dict() == plan.data.as_dict()
 
 
+def test_a_branch_of_the_hub_that_moved_on_is_planned_anew(study: Study) -> None:
+    """The outline of a hub's model is found by its name: until a run asks the hub, what was planned with is what is shown."""
+    plan = study.plan()
+    (file,) = cache_folder(study.folder).glob("plan-*.json")
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"backbone": {**vars(plan.outline.backbone), "revision": "older"}}))
+    now = Study.load(study.folder)
+    assert now.outline.revision == "older"
+    now.plan()
+    assert now.outline.revision == plan.revision
+    assert Study.load(study.folder).outline.revision == plan.revision
+
+
 def test_a_folder_that_cannot_be_written_can_still_be_read(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuses(file: Path, write: object) -> None:
         raise StorageError("data.cache_refused", where=str(file), reason="Read-only file system", free=0)

@@ -69,6 +69,11 @@ class Outline:
     methods: list[MethodOutline]
     stages: list[TrialSpec]
 
+    @property
+    def revision(self) -> str | None:
+        """Exact version of the backbone."""
+        return self.backbone.revision if self.backbone else None
+
     @cached_property
     def trials(self) -> list[TrialSpec]:
         """Stages and trials in the order they run."""

@@ -84,6 +84,11 @@ class Plan:
         """Stages and trials in the order they run."""
         return in_order((trial for method in self.methods for trial in method.trials), self.stages)
 
+    @property
+    def revision(self) -> str | None:
+        """Exact version of the backbone; ``None`` where no method has one."""
+        return self.facts.revision if self.facts else None
+
     @cached_property
     def outline(self) -> Outline:
         """What the study's status and report need to know of it."""
