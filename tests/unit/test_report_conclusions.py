@@ -14,6 +14,7 @@ from tuneoff.analyse import MethodTrials, Row, effort, reading, still_learning
 from tuneoff.report import Material
 from tuneoff.report.conclusions import efficiency, performance
 from tuneoff.report.readme import Readme
+from tuneoff.report.setup import methodology
 
 LANGUAGES = ("en", "ko")
 NAMES = ("full", "lora", "adapter", "prefix", "prompt", "tfidf", "majority")
@@ -319,6 +320,44 @@ def test_the_second_score_and_the_search_have_their_sections() -> None:
     plain = Readme(material([method("lora", hits, targets(90))]), "en", {}).text()
     assert "Without test rows" not in plain
     assert "Sensitivity" not in plain
+
+
+def test_a_rate_that_was_found_and_not_trained_at_is_not_passed_off_as_the_one() -> None:
+    candidates = [
+        {"learning_rate": r, "head_learning_rate": 1e-3, "rungs": [{"share": 0.5, "accuracy": 0.7, "collapsed": False}]}
+        for r in (1e-3, 2e-3)
+    ]
+    hits = {s: np.random.default_rng(s).random(90) < 0.8 for s in range(3)}
+
+    def page(lang: str, kept: bool, *rates: float) -> str:
+        search = {"phases": {"search": 12.0}, "candidates": candidates, "chosen": 1, "kept": kept}
+        made = method("lora", hits, targets(90), costs={"search": search})
+        trials = [
+            replace(trial, record=trial.record | {"rates": {"learning_rate": rate, "head_learning_rate": 1e-3}})
+            for trial, rate in zip(made.trials, rates, strict=True)
+        ]
+        return "\n".join(methodology(material([replace(made, trials=trials)]), lang))
+
+    assert "found by search, but 0.001 in 2 of 3 seeds, which did not train at that" in page("en", False, 1e-3, 2e-3, 1e-3)
+    assert "탐색으로 결정, 단, 시드 3개 중 2개는 이 값에서 학습되지 않아 0.001" in page("ko", False, 1e-3, 2e-3, 1e-3)
+    same = page("en", False, 2e-3, 2e-3, 2e-3)
+    assert "found by search" in same
+    assert "did not train at that" not in same
+    assert "the search found none that is better beyond chance" in page("en", True, 2e-3, 2e-3, 2e-3)
+
+
+def test_a_choice_that_changes_in_most_draws_is_said_to_be_open() -> None:
+    truth = targets(120)
+    rng = np.random.default_rng(3)
+    alike = [
+        method(name, {s: rng.random(120) < 0.8 for s in range(3)}, truth, costs={"seconds": 10.0 * n}) for n, name in enumerate(PEFT, 1)
+    ]
+    made = material(alike)
+    assert made.recommendation.share is not None
+    said = " ".join(efficiency(made, "en"))
+    assert ("do not settle the choice" in said) == (made.recommendation.share < 0.5)
+    clear = [method(name, {s: np.arange(120) % 10 < share for s in range(3)}, truth) for name, share in (("lora", 9), ("adapter", 3))]
+    assert "do not settle the choice" not in " ".join(efficiency(material(clear), "en"))
 
 
 def test_a_reason_of_a_newer_version_is_told_in_general_words() -> None:

@@ -13,6 +13,8 @@ from tuneoff.strings import say
 FREE_GPU: Final = "T4"
 #: A method that gives up more points than this for its cheapness is no advice.
 MOST_GIVEN_UP: Final = 10.0
+#: A choice that changes in more than half of the draws is not settled.
+SETTLED: Final = 0.5
 
 
 def efficiency(material: Material, lang: str) -> list[str]:
@@ -111,6 +113,8 @@ def _how_sure(material: Material, found: Recommendation, lang: str) -> list[str]
     if rest:
         others = ", ".join(f"{name} ({f.percent(100 * share)})" for name, share in sorted(rest.items(), key=lambda one: -one[1]))
         said.append(say("report.how_sure_others", lang, others=others))
+    if found.share < SETTLED:
+        said.append(say("report.not_settled", lang))
     return said
 
 

@@ -248,7 +248,16 @@ def _rates(material: Material, method: MethodTrials, lang: str) -> list[str]:
     said = [say("report.setting_rate", lang, rate=f.rate(rate))]
     if head is not None and head != rate:
         said.append(say("report.setting_head_rate", lang, rate=f.rate(head)))
-    return [*said, *([say("report.setting_kept" if found.kept else "report.setting_found", lang)] if found else [])]
+    if found is None:
+        return said
+    said.append(say("report.setting_kept" if found.kept else "report.setting_found", lang))
+    # Trials that did not train at the rate found trained at another, and the row is a mean over both.
+    used = Counter(trial.record.get("rates", {}).get("learning_rate", rate) for trial in method.complete)
+    return said + [
+        say("report.setting_fallback", lang, rate=f.rate(other), count=count, seeds=len(method.complete))
+        for other, count in sorted(used.items())
+        if other != rate
+    ]
 
 
 def _short(value: object) -> str:
