@@ -125,20 +125,10 @@ class Study:
         splits = self.splits
         from tuneoff.run import make_plan
 
-        return self._kept(make_plan(self.file, splits=splits))
-
-    def _kept(self, plan: "Plan") -> "Plan":
-        """A plan whose outline is kept, if it knows the backbone exactly."""
-        from tuneoff.kept import keep_outline, kept_outline
-
-        unseen = plan.facts is not None and plan.resolved is None
-        kept = kept_outline(self.file, self.splits)
-        if not unseen and (kept is None or kept.revision != plan.revision):
-            # A model of the hub is known by its name alone, and its branch may have moved on since.
-            vars(self).pop("outline", None)
-            # Where the folder cannot be written, whoever writes records says so; here it only takes longer the next time.
-            with suppress(StorageError):
-                keep_outline(self.file, self.splits, plan.outline)
+        plan = make_plan(self.file, splits=splits)
+        if "outline" in vars(self) and self.outline.revision != plan.revision:
+            # A model of the hub is known by its name alone, and its branch has moved on since the outline was kept.
+            del self.outline
         return plan
 
     @cached_property
@@ -152,14 +142,38 @@ class Study:
             UsageError: a method or parameter that does not exist.
             RefusedError: data or backbone cannot be used.
         """
+        if (kept := self._kept()) is not None:
+            return kept
+        from tuneoff.kept import keep_outline
+
+        plan = self._at_hand
+        if plan.resolved is not None or plan.facts is None:  # Else the backbone is not here, and not known exactly.
+            # Where the folder cannot be written, whoever writes records says so; here it only takes longer the next time.
+            with suppress(StorageError):
+                keep_outline(self.file, self.splits, plan.outline)
+        return plan.outline
+
+    def _kept(self) -> "Outline | None":
+        """The outline that an earlier process kept, if it is of the plan that this one has made, or if this one has made none."""
         splits = self.splits
         from tuneoff.kept import kept_outline
 
-        plan = cast("Plan | None", vars(self).get("_plan"))
-        kept = kept_outline(self.file, splits)
-        if kept is not None and (plan is None or plan.revision == kept.revision):
-            return kept
-        return (plan or self._kept(self.sketch())).outline
+        kept, plan = kept_outline(self.file, splits), cast("Plan | None", vars(self).get("_plan"))
+        return kept if kept is None or plan is None or plan.revision == kept.revision else None
+
+    @property
+    def _at_hand(self) -> "Plan":
+        """A plan for which nothing is downloaded."""
+        return cast("Plan | None", vars(self).get("_plan")) or self._sketched
+
+    @cached_property
+    def _sketched(self) -> "Plan":
+        return self.sketch()
+
+    @property
+    def _brief(self) -> "Outline | Plan":
+        """Methods, stages and trials. Nothing is asked of the data: who wants to know how far a study is does not wait for that."""
+        return self._kept() or self._at_hand
 
     def plan(self) -> "Plan":
         """Check everything and list the trials with exact parameter counts.
@@ -294,8 +308,9 @@ class Study:
         """Ended attempts of trials, or of all planned ones."""
         from tuneoff.track import tracked_runs
 
-        labels = {stage.name: stage.method for stage in self.outline.stages}
-        for method in self.outline.methods:
+        brief = self._brief
+        labels = {stage.name: stage.method for stage in brief.stages}
+        for method in brief.methods:
             labels |= {trial.name: method.label for trial in [*method.trials, *([method.search] if method.search else [])]}
         return list(tracked_runs(self.store, labels if trials is None else {name: labels[name] for name in trials}))
 
@@ -305,13 +320,11 @@ class Study:
 
     def may_have_work(self) -> bool:
         """Whether a run would find something to do, as far as is known without making the plan: ``False`` only where all is complete."""
-        from tuneoff.kept import kept_outline
-
-        return kept_outline(self.file, self.splits) is None or not self.status().complete
+        return self._kept() is None or not self.status().complete
 
     def status(self) -> Status:
         """Where each planned trial stands."""
-        trials: dict[str, str] = {trial.name: self.store.state(trial.name) for trial in self.outline.trials}
+        trials: dict[str, str] = {trial.name: self.store.state(trial.name) for trial in self._brief.trials}
         return Status(trials, self.store.quarantined)
 
     def material(self) -> "Material":
@@ -384,8 +397,8 @@ class Study:
         from tuneoff.notebooks import EXPERIMENTS
 
         found: dict[str, list[str]] = {name: [] for name in EXPERIMENTS}
-        for method in self.outline.methods:
-            found[EXPERIMENTS[_part(method)]].append(method.label)
+        for method in self._at_hand.methods:
+            found[EXPERIMENTS[_part(method.outline)]].append(method.label)
         return found
 
 

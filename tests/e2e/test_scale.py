@@ -44,6 +44,7 @@ from tuneoff.run import Listener, run_plan
 study = Study.load(folder)
 plan = study.plan()
 print(json.dumps({"resume": timed(lambda: run_plan(plan, study.store, Listener()))}))
+study.outline  # Which the report at the end of a run keeps.
 """
 
 

@@ -80,6 +80,7 @@ def test_sensitivity_compares_candidates_after_the_same_training() -> None:
         "collapsed": 0.25,
         "learning_rate": 0.01,
         "head_learning_rate": 1e-3,
+        "kept": False,
     }
     by_f1 = one(search=searched(), trial={"train": {"select": "macro_f1"}}).sensitivity
     assert by_f1 is not None

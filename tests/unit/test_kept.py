@@ -46,6 +46,8 @@ def written(study: Study) -> dict[str, bytes]:
 
 def test_a_kept_outline_says_what_the_plan_says(study: Study) -> None:
     plan = study.plan()
+    assert kept_outline(study.file, study.splits) is None, "a plan reads no text"
+    assert study.outline == plan.outline
     assert any(finding.name == "decomposed" for finding in plan.report.findings)
     again = kept_outline(study.file, study.splits)
     assert again is not None
@@ -61,7 +63,7 @@ def test_a_kept_outline_says_what_the_plan_says(study: Study) -> None:
 
 
 def test_reading_a_study_loads_no_torch(study: Study) -> None:
-    study.plan()
+    study.report(draw=False)
     run = subprocess.run([sys.executable, "-c", LOADED, str(study.folder)], capture_output=True, text=True, env=environment())
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip() == "[]"
@@ -100,7 +102,7 @@ def _damaged(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_it_is_not_used_when_anything_has_changed(
     study: Study, change: Callable[[Study, pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study.plan()
+    assert study.outline
     change(study, monkeypatch)
     now = Study.load(study.folder)
     assert kept_outline(now.file, now.splits) is None
@@ -112,6 +114,7 @@ def test_it_is_not_used_when_anything_has_changed(
 def test_a_branch_of_the_hub_that_moved_on_is_planned_anew(study: Study) -> None:
     """The outline of a hub's model is found by its name: until a run asks the hub, what was planned with is what is shown."""
     plan = study.plan()
+    assert study.outline.revision == plan.revision
     (file,) = cache_folder(study.folder).glob("plan-*.json")
     file.write_text(json.dumps(json.loads(file.read_text()) | {"backbone": {**vars(plan.outline.backbone), "revision": "older"}}))
     now = Study.load(study.folder)
@@ -126,5 +129,6 @@ def test_a_folder_that_cannot_be_written_can_still_be_read(study: Study, monkeyp
         raise StorageError("data.cache_refused", where=str(file), reason="Read-only file system", free=0)
 
     monkeypatch.setattr(plans, "publish", refuses)
+    assert len(study.outline.methods) == len(METHODS)
     assert set(study.status().counts) == {"pending"}
     assert not list(cache_folder(study.folder).glob("plan-*.json"))
