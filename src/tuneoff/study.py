@@ -155,6 +155,8 @@ class Study:
 
     def _kept(self) -> "Outline | None":
         """The outline that an earlier process kept, if it is of the plan that this one has made, or if this one has made none."""
+        if (known := vars(self).get("outline")) is not None:
+            return cast("Outline", known)
         splits = self.splits
         from tuneoff.kept import kept_outline
 
