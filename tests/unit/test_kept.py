@@ -111,6 +111,18 @@ def test_it_is_not_used_when_anything_has_changed(
     assert now.outline.data.as_dict() == plan.data.as_dict()
 
 
+def test_nothing_is_kept_of_a_study_with_a_method_of_another_package(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its code may change without any of what the outline is named after."""
+    assert study.outline
+    assert kept_outline(study.file, study.splits) is not None
+    monkeypatch.setattr("tuneoff.methods._registry._outside", lambda: {"lora": None})
+    assert kept_outline(study.file, study.splits) is None
+    (file,) = cache_folder(study.folder).glob("plan-*.json")
+    file.unlink()
+    plans.keep_outline(study.file, study.splits, study.outline)
+    assert not file.exists()
+
+
 def test_a_branch_of_the_hub_that_moved_on_is_planned_anew(study: Study) -> None:
     """The outline of a hub's model is found by its name: until a run asks the hub, what was planned with is what is shown."""
     plan = study.plan()

@@ -84,7 +84,7 @@ class Finding:
     @classmethod
     def again(cls, kept: dict[str, Any]) -> Self:
         """What was kept."""
-        facts = {name: Message(*value[0], **value[1]) if isinstance(value, list) else value for name, value in kept["facts"].items()}
+        facts = {name: Message(value[0], **value[1]) if isinstance(value, list) else value for name, value in kept["facts"].items()}
         return cls(**kept | {"facts": facts})
 
     def _facts(self, lang: str) -> dict[str, Any]:
@@ -97,7 +97,7 @@ class Finding:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Message):
-        return [[value.key], value.facts]
+        return [value.key, value.facts]
     return value.item() if isinstance(value, np.generic) else value
 
 

@@ -10,6 +10,7 @@ import tuneoff
 from tuneoff.data import SPLITS, Splits, publish
 from tuneoff.kept.outline import Outline
 from tuneoff.measure import package_versions
+from tuneoff.methods import all_own
 from tuneoff.spec import StudyFile
 from tuneoff.store import cache_folder
 
@@ -18,11 +19,13 @@ _SHOWN: Final = 16
 
 
 def keep_outline(study: StudyFile, splits: Splits, outline: Outline) -> None:
-    """Keep a plan's outline.
+    """Keep a plan's outline, unless a method of another package is in it: whether that has changed is not known here.
 
     Raises:
         StorageError: the study folder cannot be written.
     """
+    if not all_own(study):
+        return
     content = json.dumps(outline.as_dict(), ensure_ascii=False, separators=(",", ":")).encode()
     publish(_file(study, splits), lambda temporary: temporary.write_bytes(content))
 
@@ -36,6 +39,8 @@ def kept_outline(study: StudyFile, splits: Splits) -> Outline | None:
         study: the study file.
         splits: of its data, as they are now.
     """
+    if not all_own(study):
+        return None
     try:
         return Outline.again(json.loads(_file(study, splits).read_bytes()))
     except (OSError, ValueError, TypeError, LookupError):  # None there, or a damaged one: it is made again.

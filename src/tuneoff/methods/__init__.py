@@ -28,6 +28,7 @@ __all__ = [
     "MethodFacts",
     "TextMethod",
     "Variant",
+    "all_own",
     "check_names",
     "choose",
     "choose_all",
@@ -38,4 +39,4 @@ __all__ = [
 ]
 
 from tuneoff.methods._describe import parameter_meaning
-from tuneoff.methods._registry import Chosen, check_names, choose, choose_all, method_class, method_names
+from tuneoff.methods._registry import Chosen, all_own, check_names, choose, choose_all, method_class, method_names

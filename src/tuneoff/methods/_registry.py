@@ -130,6 +130,16 @@ def check_names(study: StudyFile) -> None:
         _named(entry, study.where_method(index))
 
 
+def all_own(study: StudyFile) -> bool:
+    """Whether all methods of a study are files of this package; nothing is imported.
+
+    Raises:
+        UsageError: as :func:`check_names`.
+    """
+    outside = _outside()
+    return not any(_named(entry, study.where_method(index))[0] in outside for index, entry in enumerate(study.spec.methods))
+
+
 def choose_all(study: StudyFile) -> list[Chosen]:
     """Every method of a study, checked, with places in the study file."""
     chosen = []
