@@ -81,12 +81,14 @@ def on_gpu(capability: tuple[int, int]) -> Choose:
     return choose
 
 
+_BACKWARD = frozenset(
+    (aten._scaled_dot_product_flash_attention_backward.default, aten._scaled_dot_product_efficient_attention_backward.default)
+)
+
+
 def accumulator_bytes(operation: Any, args: tuple[Any, ...]) -> int:
     """What the fused backward kernels of a GPU allocate and free inside themselves: an fp32 sum of the queries' gradient."""
-    if operation not in (
-        aten._scaled_dot_product_flash_attention_backward.default,
-        aten._scaled_dot_product_efficient_attention_backward.default,
-    ):
+    if operation not in _BACKWARD:
         return 0
     batch, heads, length, head = args[1].shape
     rows, width = _rounded(length, ACCUMULATOR_ROWS), _rounded(head, ACCUMULATOR_HEAD)

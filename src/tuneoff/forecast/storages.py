@@ -1,12 +1,12 @@
 """A log of every tensor storage that is born and freed while code runs, on real tensors or on the meta device.
 
 On the meta device operations compute shapes only, so that a training step of any size costs a second and no memory. What a
-program would read off its numbers there is answered here: see :meth:`Storages._answer`.
+program would read off its numbers there is answered here.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import torch
 
@@ -66,7 +66,9 @@ class Storages(LiveStorages):
             # Without autograd these arrive whole, and what they allocate inside would not be seen.
             with self:
                 return operation.decompose(*args, **kwargs)
-        result = self._answer(operation, args, kwargs)
+        answer, result = _ANSWERS.get(operation), NotImplemented
+        if answer is not None and isinstance(args[0], torch.Tensor) and args[0].device.type == "meta":
+            result = answer(self, operation, args, kwargs)
         if result is NotImplemented:
             result = compute(operation, args, kwargs) if self._device == "meta" else operation(*args, **kwargs)
         if self._hidden is not None and (size := self._hidden(operation, args)):
@@ -77,36 +79,55 @@ class Storages(LiveStorages):
             self._on_operation(operation, args, result)
         return result
 
-    def _answer(self, operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """What cannot be computed from shapes alone.
+    # What cannot be computed from shapes alone.
 
-        - A condition on a whole mask ("is nothing padded?") is answered by ``padded``; any other ("is all of it finite?") by yes.
-        - Any other number is 1.
-        - A copy to the host is zeros.
-        - A mask that picks positions picks the share ``chosen``.
-        """
-        first = args[0] if args else None
-        if not isinstance(first, torch.Tensor) or first.device.type != "meta":
+    def _number(self, _: Any, args: tuple[Any, ...], __: dict[str, Any]) -> Any:
+        """A condition on a whole mask ("is nothing padded?") is answered by ``padded``, any other by yes; any other number is 1."""
+        first = args[0]
+        if first.dtype == torch.bool:
+            return not (self.padded and getattr(first, "_of_mask", False))
+        return 1.0 if first.is_floating_point() else 1
+
+    def _over_mask(self, operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A sum over a mask, and a comparison with it, are known by their origin."""
+        first = args[0]
+        if operation is aten.eq.Scalar and not getattr(first, "_of_mask", False):
             return NotImplemented
-        if operation is aten._local_scalar_dense.default:
-            if first.dtype == torch.bool:
-                return not (self.padded and getattr(first, "_of_mask", False))
-            return 1 if not first.is_floating_point() else 1.0
-        if operation in (aten.all.default, aten.sum.default) and not first.is_floating_point() and first.dim() > 1:
-            result = operation(*args, **kwargs)
-            result._of_mask = True
-            return result
-        if operation is aten.eq.Scalar and getattr(first, "_of_mask", False):
-            result = operation(*args, **kwargs)
-            result._of_mask = True
-            return result
-        if operation is aten._to_copy.default and kwargs.get("device") is not None and torch.device(kwargs["device"]).type == "cpu":
-            return torch.zeros(first.shape, dtype=kwargs.get("dtype") or first.dtype)
-        if operation is aten.native_layer_norm.default and self._half_statistics:
-            out, mean, spread = operation(*args, **kwargs)
-            return out, mean.to(first.dtype), spread.to(first.dtype)
-        if operation is aten.index.Tensor and args[1][0] is not None and args[1][0].dtype == torch.bool:
-            mask = args[1][0]
-            rows = max(1, round(self._chosen * mask.numel()))
-            return first.new_empty((rows, *first.shape[mask.dim() :]))
-        return NotImplemented
+        if operation is not aten.eq.Scalar and (first.is_floating_point() or first.dim() < 2):
+            return NotImplemented
+        result = operation(*args, **kwargs)
+        result._of_mask = True
+        return result
+
+    def _copy(self, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A copy to the host is zeros."""
+        if kwargs.get("device") is None or torch.device(kwargs["device"]).type != "cpu":
+            return NotImplemented
+        return torch.zeros(args[0].shape, dtype=kwargs.get("dtype") or args[0].dtype)
+
+    def _layer_norm(self, operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Statistics in the format of the input, where the device keeps them so."""
+        if not self._half_statistics:
+            return NotImplemented
+        out, *statistics = compute(operation, args, kwargs)
+        return out, *(torch.empty_strided(one.shape, one.stride(), dtype=args[0].dtype, device="meta") for one in statistics)
+
+    def _pick(self, _: Any, args: tuple[Any, ...], __: dict[str, Any]) -> Any:
+        """A mask that picks positions picks the share ``chosen``."""
+        first, mask = args[0], args[1][0]
+        if mask is None or mask.dtype != torch.bool:
+            return NotImplemented
+        rows = max(1, round(self._chosen * mask.numel()))
+        return first.new_empty((rows, *first.shape[mask.dim() :]))
+
+
+#: By operation; ``NotImplemented`` where shapes do tell.
+_ANSWERS: Final[dict[Any, Callable[[Storages, Any, tuple[Any, ...], dict[str, Any]], Any]]] = {
+    aten._local_scalar_dense.default: Storages._number,
+    aten.all.default: Storages._over_mask,
+    aten.sum.default: Storages._over_mask,
+    aten.eq.Scalar: Storages._over_mask,
+    aten._to_copy.default: Storages._copy,
+    aten.native_layer_norm.default: Storages._layer_norm,
+    aten.index.Tensor: Storages._pick,
+}

@@ -1,10 +1,12 @@
 """Methods that the PEFT library implements: a configuration, and the head trained and saved beside it."""
 
 import logging
+import os
 import warnings
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -19,6 +21,26 @@ if TYPE_CHECKING:
 
 # PEFT imports bitsandbytes, which warns on every CPU that an optional kernel package is not installed.
 logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+
+
+@cache
+def load_peft() -> None:
+    """Import PEFT, and with it bitsandbytes where that is installed, but not PyTorch's compiler.
+
+    bitsandbytes marks kernels for ``torch.compile`` as it is imported, which alone loads the whole compiler: a second, and 40 MB of
+    every process. They are spare ones for devices without kernels of their own; a CPU and a GPU have theirs.
+    """
+    import torch._dynamo  # noqa: F401 (It reads the variable as it is imported, and keeps what it read.)
+
+    before = os.environ.get("TORCHDYNAMO_DISABLE")
+    os.environ["TORCHDYNAMO_DISABLE"] = "1"
+    try:
+        import peft  # noqa: F401
+    finally:
+        del os.environ["TORCHDYNAMO_DISABLE"]
+        if before is not None:
+            os.environ["TORCHDYNAMO_DISABLE"] = before
+
 
 #: PEFT's name for the one adapter of a model, and what the name of every parameter of the trained copy of a head has in it.
 ADAPTER, HEAD_COPY = "default", "modules_to_save"
@@ -57,6 +79,7 @@ class PeftMethod(Method):
 
     def attach(self, model: "nn.Module", backbone: "BackboneFacts", generator: "torch.Generator") -> Adapted:
         """Wrap in a ``PeftModelForSequenceClassification``."""
+        load_peft()
         return self.declare(self._wrap(model, backbone, self.peft_config(backbone)))
 
     def declare(self, wrapped: "nn.Module") -> Adapted:
