@@ -44,6 +44,16 @@ def written(study: Study) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in study.folder.glob("*.*") if file.suffix in (".md", ".html")}
 
 
+def test_outlines_of_former_study_files_do_not_pile_up(study: Study) -> None:
+    for epochs in range(1, plans._MOST + 4):
+        edited = Study.load(study.folder, [f"train.epochs={epochs}"])
+        _ = edited.outline
+    left = list(cache_folder(study.folder).glob("plan-*.json"))
+    assert len(left) == plans._MOST
+    assert kept_outline(edited.file, edited.splits) is not None
+    assert kept_outline(Study.load(study.folder, ["train.epochs=1"]).file, study.splits) is None
+
+
 def test_a_kept_outline_says_what_the_plan_says(study: Study) -> None:
     plan = study.plan()
     assert kept_outline(study.file, study.splits) is None, "a plan reads no text"

@@ -16,6 +16,9 @@ from tuneoff.store import cache_folder
 
 #: Of a hash, in the name of a file.
 _SHOWN: Final = 16
+_NAMED: Final = "plan-{}.json"
+#: Outlines kept at once: of a study file that is edited to and fro, or run with other keys. Each is some 10 kB and made again in seconds.
+_MOST: Final = 8
 
 
 def keep_outline(study: StudyFile, splits: Splits, outline: Outline) -> None:
@@ -27,7 +30,19 @@ def keep_outline(study: StudyFile, splits: Splits, outline: Outline) -> None:
     if not all_own(study):
         return
     content = json.dumps(outline.as_dict(), ensure_ascii=False, separators=(",", ":")).encode()
-    publish(_file(study, splits), lambda temporary: temporary.write_bytes(content))
+    file = _file(study, splits)
+    publish(file, lambda temporary: temporary.write_bytes(content))
+    before = [outline for outline in file.parent.glob(_NAMED.format("*")) if outline != file]
+    for old in sorted(before, key=_written)[: max(0, len(before) + 1 - _MOST)]:
+        old.unlink(missing_ok=True)
+
+
+def _written(file: Path) -> float:
+    """When; what another run has just cleared away is the oldest."""
+    try:
+        return file.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def kept_outline(study: StudyFile, splits: Splits) -> Outline | None:
@@ -58,7 +73,7 @@ def _file(study: StudyFile, splits: Splits) -> Path:
         "packages": package_versions(),
     }
     name = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:_SHOWN]
-    return cache_folder(study.folder) / f"plan-{name}.json"
+    return cache_folder(study.folder) / _NAMED.format(name)
 
 
 def _files(folder: Path) -> list[tuple[str, int, int]]:
