@@ -150,7 +150,13 @@ def tuneoff_side(folder: Path, method: str, seed: int) -> dict[str, float]:
 
 def write_studies(folder: Path, seeds: int) -> None:
     """One study a method, with the head at the same learning rate as the rest."""
-    parameters = {"lora": {"r": 16, "alpha": 32}, "prompt": {"tokens": 20, "placement": "before"}, "prefix": {"tokens": 20}}
+    parameters: dict[str, dict[str, object]] = {
+        "lora": {"r": 16, "alpha": 32},
+        "prompt": {"tokens": 20, "placement": "before"},
+        "prefix": {"tokens": 20},
+        # By default a head on stored features goes over them 40 times; Trainer here goes over the rows as often as with the others.
+        "feature_extraction": {"epochs": EPOCHS},
+    }
     for method, rate in RATES.items():
         study = {
             "study": "bench",
