@@ -1,14 +1,11 @@
 """The Python interface: a study, from its file to its report. The command line is a thin layer over it."""
 
 import gc
-import hashlib
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -18,14 +15,13 @@ from tuneoff.store import RESULTS, Store, cache_folder
 from tuneoff.strings import language, say
 
 if TYPE_CHECKING:
-    from tuneoff.analyse import Analysis, MethodTrials, RowForecast, TrialResult
+    from tuneoff.analyse import Analysis, RowForecast
     from tuneoff.data import DataReport, Splits
     from tuneoff.kept import MethodOutline, Outline
     from tuneoff.notebooks.chart import Chart
     from tuneoff.notebooks.results import Results
     from tuneoff.report import Material
     from tuneoff.run import Executor, Listener, Outlook, Plan, Progress
-    from tuneoff.spec import TrialSpec
     from tuneoff.track import Sent, TrackedRun, Tracker
 
 
@@ -332,11 +328,12 @@ class Study:
     def material(self) -> "Material":
         """Everything the report is written from, read from the records."""
         from tuneoff.analyse import analyse
+        from tuneoff.records import method_trials
         from tuneoff.report import Material
 
         outline, splits = self.outline, self.splits
         data = outline.data
-        methods = [_method_trials(method, self.store) for method in outline.methods]
+        methods = [method_trials(method, self.store) for method in outline.methods]
         stages = [found.record for stage in outline.stages if (found := self.store.result(stage.name)) is not None]
         analysis = analyse(methods, splits.labels, clean=data.clean_test)
         forecasts = _forecasts(self.folder, outline, analysis)
@@ -456,68 +453,3 @@ def _no_cycles() -> Iterator[None]:
     finally:
         if at_work:
             gc.enable()
-
-
-def _method_trials(method: "MethodOutline", store: Store) -> "MethodTrials":
-    from tuneoff.analyse import MethodTrials
-
-    trials = [_trial_result(method.label, trial, store) for trial in method.trials]
-    for before, trial in pairwise(trials):
-        _share(before.record, trial.record)
-    return MethodTrials(
-        label=method.label,
-        method=method.method,
-        title=method.title,
-        summary=method.summary,
-        experiment=method.experiment,
-        reference=method.reference,
-        config=method.trials[0].config,
-        parameters=method.parameters,
-        trials=trials,
-    )
-
-
-def _share(before: dict[str, Any], record: dict[str, Any]) -> None:
-    """Hold once what two records have in common, which is most of them: thousands are in memory together."""
-    for name, value in record.items():
-        if isinstance(value, dict | list) and name in before:
-            if value == before[name]:
-                record[name] = before[name]
-            elif isinstance(value, dict) and isinstance(before[name], dict):
-                _share(before[name], value)
-
-
-def _trial_result(label: str, trial: "TrialSpec", store: Store) -> "TrialResult":
-    from safetensors.numpy import load
-
-    from tuneoff.analyse import TrialResult
-    from tuneoff.store import CURVE, PREDICTIONS
-
-    found = store.result(trial.name)
-    if found is None or found.state != "complete":
-        return TrialResult(label, trial.seed, store.state(trial.name), found.record if found else {})
-    data = _whole(f"{found.folder}/{PREDICTIONS}")
-    if hashlib.sha256(data).hexdigest() != found.record["predictions_sha256"]:
-        # Gone or damaged: what is left of the record is worth nothing, and the trial can be run again.
-        store.reject(trial.name, found.number, say("store.other_predictions", file=PREDICTIONS))
-        return _trial_result(label, trial, store)
-    stored = load(data)
-    points = [json.loads(line) for line in _whole(f"{found.folder}/{CURVE}").splitlines()]
-    return TrialResult(
-        label,
-        trial.seed,
-        found.state,
-        found.record,
-        points,
-        {name: stored[f"{name}.logits"] for name in ("validation", "test")},
-        {name: stored[f"{name}.targets"] for name in ("validation", "test")},
-    )
-
-
-def _whole(file: str) -> bytes:
-    """A file's bytes, none where it is not there."""
-    try:
-        with open(file, "rb") as stream:
-            return stream.read()
-    except FileNotFoundError:
-        return b""

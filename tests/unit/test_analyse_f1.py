@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.made_up import LABELS, answers, method, targets
-from tuneoff.analyse import Draws, analyse
-from tuneoff.analyse.scores import macro_f1_parts
+from tuneoff.analyse import Draws, analyse, scores
+from tuneoff.analyse.scores import f1_parts, macro_f1_parts
 from tuneoff.measure import class_f1, confusion
 
 
@@ -38,6 +38,17 @@ def hits(accuracy: float, seeds: int = 3, rows: int = 600, seed: int = 0) -> dic
     generator = np.random.default_rng(seed)
     common = generator.random(rows)
     return {s: np.where(generator.random(rows) < 0.9, common, generator.random(rows)) < accuracy for s in range(seeds)}
+
+
+@pytest.mark.parametrize("block", [1, 600 * len(LABELS) * 2, 10**9])
+def test_many_seeds_at_once_add_what_each_does(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scores, "_BLOCK", block)
+    full = method("full", hits(0.85, seeds=5), targets(600))
+    found = f1_parts(full, len(LABELS))
+    assert list(found) == [trial.seed for trial in full.trials]
+    for trial in full.trials:
+        alone = macro_f1_parts(trial.targets["test"], trial.answers, len(LABELS))
+        assert np.array_equal(found[trial.seed], alone)
 
 
 def test_a_row_is_compared_with_full_fine_tuning_by_macro_f1_too() -> None:

@@ -26,6 +26,7 @@ LAYERS = (
     "run",
     "track",
     "analyse",
+    "records",
     "report",
     "notebooks",
     "create",
@@ -35,7 +36,7 @@ LAYERS = (
     "cli",
 )
 #: Packages that must answer without loading torch.
-LIGHT = ("strings", "errors", "seeds", "faults", "fork_server", "spec", "store", "kept", "analyse", "report")
+LIGHT = ("strings", "errors", "seeds", "faults", "fork_server", "spec", "store", "kept", "analyse", "records", "report")
 
 
 def layer_of(file: Path) -> str:

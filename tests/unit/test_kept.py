@@ -13,7 +13,7 @@ from tests.support.studies import environment, write_study
 from tuneoff import Study
 from tuneoff.errors import StorageError
 from tuneoff.kept import kept_outline, plans
-from tuneoff.store import cache_folder
+from tuneoff.store import cache_folder, sealed
 
 METHODS = ["majority", "lora", "pretrain+full", {"qlora": {}, "as": "four bits"}]
 
@@ -108,7 +108,14 @@ def _damaged(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     kept.write_bytes(kept.read_bytes()[:-100])
 
 
-@pytest.mark.parametrize("change", [_other_rows, _other_lines, _other_study, _other_backbone, _other_version, _damaged])
+def _a_number_off(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    (kept,) = cache_folder(study.folder).glob("plan-*.json")
+    content = kept.read_bytes()
+    assert content.count(b'"seed": 1,') > 1
+    kept.write_bytes(content.replace(b'"seed": 1,', b'"seed": 7,', 1))
+
+
+@pytest.mark.parametrize("change", [_other_rows, _other_lines, _other_study, _other_backbone, _other_version, _damaged, _a_number_off])
 def test_it_is_not_used_when_anything_has_changed(
     study: Study, change: Callable[[Study, pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,7 +145,7 @@ def test_a_branch_of_the_hub_that_moved_on_is_planned_anew(study: Study) -> None
     plan = study.plan()
     assert study.outline.revision == plan.revision
     (file,) = cache_folder(study.folder).glob("plan-*.json")
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"backbone": {**vars(plan.outline.backbone), "revision": "older"}}))
+    file.write_bytes(sealed(plan.outline.as_dict() | {"backbone": {**vars(plan.outline.backbone), "revision": "older"}}))
     now = Study.load(study.folder)
     assert now.outline.revision == "older"
     now.plan()

@@ -5,15 +5,16 @@ that differences between methods are paired (hierarchical bootstrap, Davison and
 which makes the variance between seeds unbiased (Rao and Wu 1988); picking S of three would lose a third of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 DRAWS = 1000
 LEVEL = 0.95
-#: Draws that are worked on at once: bounds the memory of the float copy.
+#: Draws that are worked on at once: bounds the memory, and what is worked on stays in the processor's cache.
 BLOCK = 100
+_ALL = slice(None)
 
 
 @dataclass(frozen=True)
@@ -60,14 +61,25 @@ class Draws:
 
     def totals(self, columns: np.ndarray) -> np.ndarray:
         """Sums over the drawn rows of small whole numbers [rows, columns]: [draws, columns]."""
-        # Counts below 2**24 are exact in float32, and its matrix product is the fastest there is.
-        values = columns.astype(np.float32)
-        blocks = range(0, len(self), BLOCK)
-        return np.concatenate([self._counts[start : start + BLOCK].astype(np.float32) @ values for start in blocks]).astype(np.float64)
+        return np.concatenate([total for _, (total,) in self._blocks(columns)])
 
-    def over_seeds(self, scores: np.ndarray) -> np.ndarray:
-        """Mean over the drawn seeds of scores [draws, seeds]: [draws]."""
-        means: np.ndarray = (scores * self.seed_weights(scores.shape[1])).sum(1)
+    def _blocks(self, *several: np.ndarray) -> Iterator[tuple[slice, list[np.ndarray]]]:
+        """Totals of several columns at once, some draws after others, and which draws they are."""
+        # Counts below 2**24 are exact in float32, and its matrix product is the fastest there is.
+        values = [columns.astype(np.float32) for columns in several]
+        for start in range(0, len(self), BLOCK):
+            draws = slice(start, start + BLOCK)
+            rows = self._counts[draws].astype(np.float32)
+            yield draws, [(rows @ columns).astype(np.float64) for columns in values]
+
+    def over_seeds(self, scores: np.ndarray, draws: slice = _ALL) -> np.ndarray:
+        """Mean over the drawn seeds of scores [draws, seeds]: [draws].
+
+        Args:
+            scores: of these draws.
+            draws: all of them unless said.
+        """
+        means: np.ndarray = (scores * self.seed_weights(scores.shape[1])[draws]).sum(1)
         return means
 
     def accuracy(self, hits: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
@@ -78,8 +90,11 @@ class Draws:
             rows: bool [rows]: the only ones that count; without, all.
         """
         counted = np.ones(self.num_rows, dtype=bool) if rows is None else rows
-        totals = self.totals(np.vstack([hits & counted, counted]).T)
-        return self.over_seeds(totals[:, :-1] / np.maximum(totals[:, -1:], 1))
+        found = []
+        for draws, (right, drawn) in self._blocks((hits & counted).T, counted[:, None]):
+            right /= np.maximum(drawn, 1)
+            found.append(self.over_seeds(right, draws))
+        return np.concatenate(found)
 
     def macro_f1(self, targets: np.ndarray, predicted: np.ndarray, num_classes: int) -> np.ndarray:
         """Macro-F1 in each draw.
@@ -89,13 +104,18 @@ class Draws:
             predicted: class numbers [seeds, rows].
             num_classes: classes; one that neither occurs nor is predicted in a draw counts as 0.
         """
-        classes, shape = np.arange(num_classes), (len(self), len(predicted), num_classes)
-        is_true, is_said = targets[:, None] == classes, predicted.T[:, :, None] == classes
-        true = self.totals(is_true)[:, None]
-        said = self.totals(is_said.reshape(self.num_rows, -1)).reshape(shape)
-        hits = self.totals((is_said & is_true[:, None]).reshape(self.num_rows, -1)).reshape(shape)
-        # F1 is 2·hits / (true + said); a class with neither has no hits.
-        return self.over_seeds((2 * hits / np.maximum(true + said, 1)).mean(2))
+        classes = np.arange(num_classes)
+        is_true, is_said = targets[:, None, None] == classes, predicted.T[:, :, None] == classes
+        counted = [which.reshape(self.num_rows, -1) for which in (is_true, is_said, is_said & is_true)]
+        found = []
+        for draws, totals in self._blocks(*counted):
+            true, both, f1 = (total.reshape(len(total), -1, num_classes) for total in totals)
+            # F1 is 2·hits / (true + said); a class with neither has no hits.
+            both += true
+            f1 *= 2
+            f1 /= np.maximum(both, 1, out=both)
+            found.append(self.over_seeds(f1.mean(2), draws))
+        return np.concatenate(found)
 
 
 def interval(mean: float, draws: np.ndarray) -> Interval:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 from tuneoff.analyse.bootstrap import Interval
 from tuneoff.analyse.variance import Hits, PairParts, pair_parts
@@ -125,7 +125,7 @@ class Comparisons:
         exact = parts.seeds[first, second] == 1
         wins, discordant = parts.wins[first, second], self._differing[first, second]
         for place in np.flatnonzero(exact & (discordant > 0) & self._exact):
-            raw[place] = stats.binomtest(int(wins[place]), int(discordant[place])).pvalue
+            raw[place] = _sign_test(int(wins[place]), int(discordant[place])).pvalue
         for place in np.flatnonzero(~exact & (discordant >= FEW_ROWS)):
             pair = first[place], second[place]
             raw[place] = tail(abs(parts.effect[pair]), *self._variance(pair))
@@ -152,7 +152,7 @@ class Comparisons:
         reason = "few_rows" if discordant < FEW_ROWS else "one_seed" if seeds == 1 else None
         if reason == "one_seed" and self._exact:
             # Clopper and Pearson's interval for the share of differing rows that one method wins agrees with the exact test.
-            share = stats.binomtest(int(parts.wins[pair]), discordant).proportion_ci(1 - level)
+            share = _sign_test(int(parts.wins[pair]), discordant).proportion_ci(1 - level)
             low, high = (discordant / parts.num_rows * (2 * float(end) - 1) for end in share)
         else:
             # Too few differing rows to test: they could have fallen to either side.
@@ -164,6 +164,13 @@ class Comparisons:
         # Floats may put an end that stands on the effect itself on its other side.
         low, high = max(min(low, effect), -1.0) + 0.0, min(max(high, effect), 1.0)
         return Comparison(effect, low, high, other, p_value, reason, separable, seeds, discordant)
+
+
+def _sign_test(wins: int, rows: int) -> Any:
+    """Exact test of so many wins on rows that tell two methods apart."""
+    from scipy.stats import binomtest  # With all of scipy.stats, which takes longer than everything else here; one seed alone needs it.
+
+    return binomtest(wins, rows)
 
 
 def _differing(answers: Sequence[Hits]) -> np.ndarray:
@@ -220,7 +227,7 @@ def _seed_part(parts: PairParts) -> tuple[np.ndarray, np.ndarray]:
 def _quadrature(freedom: float) -> tuple[np.ndarray, np.ndarray]:
     """Quantiles of chi-square over its degrees of freedom, and their weights: dense where a variance would be underestimated."""
     edges = np.concatenate([[0.0], np.logspace(-7, -1, 96, endpoint=False), np.linspace(0.1, 1, 65)])
-    return stats.chi2.ppf((edges[1:] + edges[:-1]) / 2, freedom) / freedom, np.diff(edges)
+    return 2 * special.gammaincinv(freedom / 2, (edges[1:] + edges[:-1]) / 2) / freedom, np.diff(edges)
 
 
 def tail(effect: float, seed: float, freedom: float, row: float, both: float, row_freedom: int) -> float:

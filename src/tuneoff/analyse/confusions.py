@@ -8,7 +8,6 @@ from tuneoff.measure import confusion
 
 def confusions(method: MethodTrials, num_classes: int) -> np.ndarray:
     """Test rows by true and predicted class, summed over the complete seeds, int [true, predicted]; zeros without one."""
-    counts = np.zeros((num_classes, num_classes), dtype=np.int64)
-    for trial in method.complete:
-        counts += confusion(trial.targets["test"], trial.logits["test"].argmax(1), num_classes)
-    return counts
+    none = np.zeros(0, dtype=np.int64)
+    targets = np.concatenate([none, *(trial.targets["test"] for trial in method.complete)])
+    return confusion(targets, np.concatenate([none, *(trial.answers for trial in method.complete)]), num_classes)

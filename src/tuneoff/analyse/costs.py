@@ -70,7 +70,7 @@ def _mean(values: Iterable[float]) -> float:
 
 
 def _seconds(phases: dict[str, float], names: Sequence[str] | None = None) -> float:
-    return sum(seconds for name, seconds in phases.items() if names is None or name in names)
+    return sum(phases.values()) if names is None else sum(seconds for name, seconds in phases.items() if name in names)
 
 
 def _stage(record: Record, names: Sequence[str] | None = None) -> float:

@@ -44,7 +44,7 @@ def disagreements(methods: Sequence[MethodTrials], num_classes: int) -> Disagree
     if len(asked) < 2:
         return None
     targets = asked[0].complete[0].targets["test"]
-    said = [np.stack([trial.logits["test"].argmax(1) for trial in method.complete]) for method in asked]
+    said = [np.stack([trial.answers for trial in method.complete]) for method in asked]
     answers = np.stack([_majority(answered, num_classes) for answered in said], axis=1)
     right = np.stack([(answered == targets).sum(0) for answered in said], axis=1)
     disputed = np.flatnonzero((answers != answers[:, :1]).any(1))
@@ -58,8 +58,7 @@ def disagreements(methods: Sequence[MethodTrials], num_classes: int) -> Disagree
 
 def _majority(said: np.ndarray, num_classes: int) -> np.ndarray:
     """The most common answer to each row, [rows], of answers [seeds, rows]."""
-    votes = np.zeros((said.shape[1], num_classes), dtype=np.int64)
-    for answered in said:
-        votes[np.arange(said.shape[1]), answered] += 1
+    rows = said.shape[1]
+    votes = np.bincount((np.arange(rows) * num_classes + said).ravel(), minlength=rows * num_classes).reshape(rows, num_classes)
     most: np.ndarray = votes.argmax(1)
     return most

@@ -13,7 +13,7 @@ from tuneoff.analyse.bootstrap import Draws
 from tuneoff.analyse.compare import Comparison, Comparisons
 from tuneoff.analyse.front import Standing, fronts
 from tuneoff.analyse.row import Row
-from tuneoff.analyse.scores import answers, hits, macro_f1_parts, scores
+from tuneoff.analyse.scores import answers, f1_parts, hits, scores
 from tuneoff.analyse.search import sensitivity
 from tuneoff.analyse.trials import MethodTrials, TrialResult
 from tuneoff.analyse.variance import Hits
@@ -107,8 +107,8 @@ def analyse(methods: Sequence[MethodTrials], labels: Sequence[str], clean: np.nd
     best = next(iter(_scored(rows)), None)
     learnt = [method for method in methods if method.label in right]
     said = {method.label: answers(method) for method in learnt}
-    f1_parts = {method.label: _f1_parts(method, said[method.label], len(labels)) for method in learnt}
-    by_f1 = Comparisons(f1_parts, full.label if full else None, answers=said)
+    added = {method.label: f1_parts(method, len(labels)) for method in learnt}
+    by_f1 = Comparisons(added, full.label if full else None, answers=said)
     rows = [
         replace(
             row,
@@ -127,15 +127,11 @@ def analyse(methods: Sequence[MethodTrials], labels: Sequence[str], clean: np.nd
         right,
         draws,
         int(judged.sum()) if judged is not None else None,
-        f1_parts,
+        added,
         said,
         _pretrain_gains(rows, comparisons),
         accuracy,
     )
-
-
-def _f1_parts(method: MethodTrials, said: Hits, num_classes: int) -> Hits:
-    return {trial.seed: macro_f1_parts(trial.targets["test"], said[trial.seed], num_classes) for trial in method.complete}
 
 
 def _scored(rows: Sequence[Row]) -> list[Row]:

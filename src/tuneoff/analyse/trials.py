@@ -37,6 +37,12 @@ class TrialResult:
         """Only complete trials enter a mean."""
         return self.state == "complete"
 
+    @cached_property
+    def answers(self) -> np.ndarray:
+        """Class numbers that it gives on test, int [rows]; only when complete."""
+        answers: np.ndarray = self.logits["test"].argmax(1)
+        return answers
+
 
 @dataclass(frozen=True)
 class MethodTrials:

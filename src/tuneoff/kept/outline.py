@@ -45,13 +45,12 @@ class MethodOutline:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values that :meth:`again` makes the same of."""
-        return vars(self) | {"trials": [_plain(trial) for trial in self.trials], "search": _plain(self.search) if self.search else None}
+        return vars(self) | {"trials": _plain_row(self.trials), "search": _plain(self.search) if self.search else None}
 
     @classmethod
     def again(cls, kept: dict[str, Any]) -> Self:
         """What was kept."""
-        search = TrialSpec.model_validate(kept["search"]) if kept["search"] else None
-        return cls(**kept | {"trials": [TrialSpec.model_validate(trial) for trial in kept["trials"]], "search": search})
+        return cls(**kept | {"trials": _row(kept["trials"]), "search": _trial(kept["search"]) if kept["search"] else None})
 
 
 @dataclass(frozen=True)
@@ -95,12 +94,31 @@ class Outline:
             BackboneCard(**kept["backbone"]) if kept["backbone"] else None,
             DataReport.again(kept["data"]),
             [MethodOutline.again(method) for method in kept["methods"]],
-            [TrialSpec.model_validate(stage) for stage in kept["stages"]],
+            [_trial(stage) for stage in kept["stages"]],
         )
 
 
 def _plain(trial: TrialSpec) -> dict[str, Any]:
-    return trial.model_dump(mode="json", exclude={"key"})
+    """A trial with its key, which takes longer to work out than all the rest to read."""
+    return trial.model_dump(mode="json")
+
+
+def _trial(kept: dict[str, Any]) -> TrialSpec:
+    trial = TrialSpec.model_validate({name: value for name, value in kept.items() if name != "key"})
+    vars(trial)["key"] = kept["key"]  # Where it would be put when it is first asked for.
+    return trial
+
+
+def _plain_row(trials: list[TrialSpec]) -> list[dict[str, Any]]:
+    """The first of a method's trials, and in what the others differ from it: often they are a thousand, by their seed alone."""
+    first, *others = map(_plain, trials)
+    return [first, *({name: value for name, value in other.items() if value != first[name]} for other in others)]
+
+
+def _row(kept: list[dict[str, Any]]) -> list[TrialSpec]:
+    first = _trial(kept[0])
+    common = {name: getattr(first, name) for name in TrialSpec.model_fields}
+    return [first, *(_trial(common | differing) for differing in kept[1:])]
 
 
 def in_order(trials: Iterable[TrialSpec], stages: Iterable[TrialSpec]) -> list[TrialSpec]:

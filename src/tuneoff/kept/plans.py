@@ -12,7 +12,7 @@ from tuneoff.kept.outline import Outline
 from tuneoff.measure import package_versions
 from tuneoff.methods import all_own
 from tuneoff.spec import StudyFile
-from tuneoff.store import cache_folder
+from tuneoff.store import cache_folder, read_record, sealed
 
 #: Of a hash, in the name of a file.
 _SHOWN: Final = 16
@@ -29,7 +29,7 @@ def keep_outline(study: StudyFile, splits: Splits, outline: Outline) -> None:
     """
     if not all_own(study):
         return
-    content = json.dumps(outline.as_dict(), ensure_ascii=False, separators=(",", ":")).encode()
+    content = sealed(outline.as_dict())
     file = _file(study, splits)
     publish(file, lambda temporary: temporary.write_bytes(content))
     before = [outline for outline in file.parent.glob(_NAMED.format("*")) if outline != file]
@@ -57,7 +57,7 @@ def kept_outline(study: StudyFile, splits: Splits) -> Outline | None:
     if not all_own(study):
         return None
     try:
-        return Outline.again(json.loads(_file(study, splits).read_bytes()))
+        return Outline.again(read_record(_file(study, splits)))
     except (OSError, ValueError, TypeError, LookupError):  # None there, or a damaged one: it is made again.
         return None
 

@@ -1,6 +1,7 @@
 """Everything a report is written from. Same material, same bytes."""
 
 from dataclasses import dataclass, field, fields
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,21 @@ class Material:
     def environments(self) -> list[dict[str, Any]]:
         """Where and with what the records that say it were made, the oldest first."""
         return [record["environment"] for record in sorted(self.records, key=_began) if "environment" in record]
+
+    @cached_property
+    def period(self) -> tuple[datetime, datetime] | None:
+        """From the start of the first record to the end of the last; ``None`` where no record says when it began."""
+        spans = [
+            (began := datetime.fromisoformat(record["began"]), began + timedelta(seconds=record.get("wall_seconds", 0.0)))
+            for record in self.records
+            if record.get("began")
+        ]
+        return (min(spans)[0], max(end for _, end in spans)) if spans else None
+
+    @cached_property
+    def installed(self) -> list[dict[str, str | None]]:
+        """Versions of packages that records were made with, each combination once."""
+        return [dict(packages) for packages in {tuple(machine["packages"].items()) for machine in self.environments}]
 
     @property
     def limits(self) -> Limits:

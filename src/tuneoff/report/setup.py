@@ -1,7 +1,6 @@
 """Sections 1 to 3 of the brief: what was compared, on which data, where and how."""
 
 from collections import Counter
-from datetime import datetime, timedelta
 from typing import Any, Final
 
 import numpy as np
@@ -64,14 +63,9 @@ def _remote_code(material: Material, lang: str) -> list[str]:
 
 def _period(material: Material, lang: str) -> str:
     """From the start of the first record to the end of the last."""
-    spans = [
-        (began := datetime.fromisoformat(record["began"]), began + timedelta(seconds=record.get("wall_seconds", 0.0)))
-        for record in material.records
-        if record.get("began")
-    ]
-    if not spans:
+    if material.period is None:
         return say("report.period_none", lang)
-    first, last = f"{min(spans)[0]:%Y.%m.%d}", f"{max(end for _, end in spans):%Y.%m.%d}"
+    first, last = (f"{moment:%Y.%m.%d}" for moment in material.period)
     return say("report.period_day" if first == last else "report.period", lang, first=first, last=last)
 
 
@@ -100,8 +94,7 @@ def _libraries(material: Material, lang: str) -> list[str]:
     used = [f"Python {newest['python']}"]
     used += [f"{name} {newest['packages'][package]}" for package, name in LIBRARIES.items() if newest["packages"].get(package)]
     lines = [say("report.libraries", lang, libraries=", ".join(used))]
-    installed = [dict(packages) for packages in {tuple(machine["packages"].items()) for machine in machines}]
-    mixed = [name for name in newest["packages"] if len({packages.get(name) for packages in installed}) > 1]
+    mixed = [name for name in newest["packages"] if len({packages.get(name) for packages in material.installed}) > 1]
     if mixed:
         lines.append(say("report.mixed", lang, libraries=", ".join(mixed)))
     beside = {(record.get("workers", 1), record.get("devices", 1)) for record in material.records if "environment" in record}

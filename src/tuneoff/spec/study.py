@@ -23,9 +23,10 @@ class Frozen(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _truth_is_no_number(cls, value: object, info: ValidationInfo) -> object:
-        annotation = cls.model_fields[info.field_name or ""].annotation
-        if isinstance(value, bool) and not {bool, Any} & {annotation, *get_args(annotation)}:
-            raise wrong("study.no_truth", value)
+        if isinstance(value, bool):
+            annotation = cls.model_fields[info.field_name or ""].annotation
+            if not {bool, Any} & {annotation, *get_args(annotation)}:
+                raise wrong("study.no_truth", value)
         return value
 
 

@@ -2,7 +2,7 @@
 
 from tuneoff.store.changed import data_before
 from tuneoff.store.claims import Claim
-from tuneoff.store.files import SCHEMA, canonical, publish_record, read_record, replace_file, sealed, storage, trouble
+from tuneoff.store.files import SCHEMA, canonical, publish_record, read_record, replace_file, sealed, storage, trouble, whole
 from tuneoff.store.names import ARTEFACT, CURVE, JOB, LOG, PREDICTIONS, RESULT, VERIFY
 from tuneoff.store.store import RESULTS, RETRIED, Attempt, State, Store, cache_folder
 
@@ -30,4 +30,5 @@ __all__ = [
     "sealed",
     "storage",
     "trouble",
+    "whole",
 ]

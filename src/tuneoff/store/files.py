@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import from_json
+
 from tuneoff.errors import StorageError
 from tuneoff.faults import fault
 from tuneoff.store.owner import LEASE_SECONDS, Owner, is_alive, this_process
@@ -237,10 +239,10 @@ def read_record(file: Path | str) -> dict[str, Any]:
         FileNotFoundError: it is not there, or not yet visible from this machine.
         ValueError: cut, changed, or of another schema; says which.
     """
-    data = _read(file)
+    data = whole(file)
     try:
-        values = json.loads(data)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        values = from_json(data)  # In less than half of the time that json takes, and texts that records share are held once.
+    except ValueError as error:
         raise ValueError(f"not JSON ({error})") from error
     if not isinstance(values, dict) or not isinstance(checksum := values.pop("checksum", None), str):
         raise ValueError("no checksum")
@@ -252,9 +254,10 @@ def read_record(file: Path | str) -> dict[str, Any]:
     return values
 
 
-def _read(file: Path | str) -> bytes:
-    with open(file, "rb") as stream:  # A path's own way takes twice as long, and thousands are read.
-        return stream.read()
+def whole(file: Path | str) -> bytes:
+    """A file's bytes."""
+    with open(file, "rb", buffering=0) as stream:  # A path's own way takes twice as long, and thousands are read.
+        return stream.readall()
 
 
 def sealed_state(file: Path | str) -> str | None:
@@ -263,7 +266,7 @@ def sealed_state(file: Path | str) -> str | None:
     Raises:
         FileNotFoundError: as :func:`read_record`.
     """
-    data = _read(file)
+    data = whole(file)
     found = _STATE.search(data) if data.startswith(_START) and _is_sealed(data) else None
     return found[1].decode() if found else None
 

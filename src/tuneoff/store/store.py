@@ -28,11 +28,16 @@ _SETTLED_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Attempt:
-    """One ended attempt at a trial: its number, its folder of files, its record."""
+    """One ended attempt at a trial: its number, the folder of its files as plain text, its record."""
 
     number: int
-    folder: Path
+    files: str
     record: dict[str, Any]
+
+    @property
+    def folder(self) -> Path:
+        """The folder as a path, which thousands of attempts do without."""
+        return Path(self.files)
 
     @property
     def state(self) -> str:
@@ -226,7 +231,7 @@ class Store:
     def _read(self, trial: str, number: int) -> Attempt | None:
         files = f"{self._path(trial)}/attempt-{number}"
         try:
-            return Attempt(number, Path(files), read_record(f"{files}.json"))
+            return Attempt(number, files, read_record(f"{files}.json"))
         except FileNotFoundError:
             return None  # Moved aside by another process, or made on another machine and not visible from here yet.
         except ValueError as error:
