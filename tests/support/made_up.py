@@ -45,7 +45,7 @@ def record(
             "trainable": parameters,
             "percent": parameters / 10**4,
         },
-        "memory": {part: {"bytes": memory, "counter": "peak_rss_above_start"} for part in ("train", "evaluate")},
+        "memory": {part: {"bytes": memory, "counter": "peak_own_memory_above_start"} for part in ("train", "evaluate")},
         "phases": {"load": 1.0, "warmup": 0.25 * seconds, "train": 0.75 * seconds, "validate": 2.0, "evaluate": 3.0},
         "quality": {"test": {"mcc": 0.5, "ece": 0.1, "predicted_classes": 3}},
         "collapse": {"reason": None, "retries": []},

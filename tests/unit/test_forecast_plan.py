@@ -277,7 +277,7 @@ def test_two_real_steps_are_measured() -> None:
     what = scene(build("full"), facts, "fp32", Steps(batch_size=2, length=8, evaluation_rows=2))
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as fresh:  # Earlier tests leave room where it would go unseen.
         measured = fresh.submit(measure, what).result()
-    assert measured.train.counter == "peak_rss_above_start"
+    assert measured.train.counter == "peak_own_memory_above_start"
     assert measured.train.bytes is not None
     # 4 bytes for gradient, two moments and a copy of each of 22.7 million, less the words that no text uses.
     assert 100e6 < measured.train.bytes < 1e9
@@ -302,7 +302,7 @@ def test_on_a_gpu_each_counter_meets_its_own_forecast() -> None:
 
 
 def test_on_a_cpu_resident_memory_is_compared_and_nothing_else() -> None:
-    peak = {"bytes": 150, "counter": "peak_rss_above_start", "reserved_bytes": None}
+    peak = {"bytes": 150, "counter": "peak_own_memory_above_start", "reserved_bytes": None}
     found = compare(forecast(), {"memory": {"train": peak, "evaluate": {"bytes": None, "counter": "not_measured"}}, "phases": {}})
     assert [(one.quantity, one.off_percent) for one in found] == [("train_held", 0.0)]
 
@@ -316,7 +316,7 @@ def test_forecasts_are_kept_by_the_key_of_their_trial(planned: tuple[Plan, Outlo
     lora = next(method for method in plan.methods if method.label == "lora")
     assert {trial.key for trial in lora.trials} < set(kept)
     assert all(stage.key in kept for stage in plan.stages)
-    peak = {"bytes": outlook.methods["lora"].forecast.train.held, "counter": "peak_rss_above_start", "reserved_bytes": None}
+    peak = {"bytes": outlook.methods["lora"].forecast.train.held, "counter": "peak_own_memory_above_start", "reserved_bytes": None}
     found = compare(kept[lora.trials[0].key], {"memory": {"train": peak}, "phases": {"train": 1e9}})
     assert [(one.quantity, round(one.off_percent)) for one in found] == [("train_held", 0), ("train_seconds", -100)]
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
+from tuneoff.measure import CPU_COUNTER
+
 Quantity: TypeAlias = Literal["train_allocated", "train_held", "evaluate_allocated", "evaluate_held", "train_seconds", "evaluate_seconds"]
 _TRAINING, _JUDGING = ("warmup", "train"), ("validate", "evaluate")
 
@@ -47,7 +49,7 @@ def compare(forecast: Mapping[str, Any], record: Mapping[str, Any]) -> list[Comp
     for phase in ("train", "evaluate"):
         peak, expected = record["memory"].get(phase) or {}, forecast[phase]
         readings = {"allocated": peak.get("bytes"), "held": peak.get("reserved_bytes")}
-        if peak.get("counter") == "peak_rss_above_start":
+        if peak.get("counter") == CPU_COUNTER:
             readings = {"allocated": peak.get("live_bytes"), "held": peak["bytes"]}
         for name, measured in readings.items():
             if measured:

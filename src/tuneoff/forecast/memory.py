@@ -15,11 +15,12 @@ PARTS = ("weights", "gradients", "optimiser", "best_epoch", "activations", "work
 #: (``aten/src/ATen/cuda/CublasHandlePool.cpp``). One for cuBLAS and cuBLASLt together.
 CUBLAS_WORKSPACE, CUBLAS_WORKSPACE_HOPPER = (2 * 4096 + 8 * 16) << 10, 32 << 20
 HOPPER = (9, 0)
-#: Resident size of a process on a CPU beyond its live tensors. Of any that trains: work space of matrix kernels, what malloc
-#: keeps (measured 94 to 158 MB in rehearsals of four methods on sample:en). Of a trial also: pages of libraries as they are first
-#: touched, data, tokenizer, what loading the weights left (242 to 330 MB in all in reading a frozen backbone); and where it trains
-#: on tokens, kernels of the many shapes of its batches, and holes of many sizes: about as much again as lives for a moment.
-STEPS_OVERHEAD, TRIAL_OVERHEAD, SHAPES_OVERHEAD, HOLES = 110_000_000, 160_000_000, 55_000_000, 1.0
+#: What a process on a CPU takes beyond its live tensors, pages of library files left out, fitted to the demos of both languages
+#: (docs/forecast.md has each method). Of steps alone, as ``plan --measure`` makes them: work space of matrix kernels and what malloc
+#: keeps, a little where a frozen backbone is read and more where it trains on tokens. Of a trial also: data, tokenizer, what loading
+#: the weights left; and where it trains on tokens, holes that batches of many lengths leave, nearly as much again as lives for a
+#: moment.
+READING_OVERHEAD, STEPS_OVERHEAD, TRIAL_OVERHEAD, HOLES = 6_000_000, 85_000_000, 75_000_000, 0.85
 #: What lives for a moment.
 TRANSIENT = ("activations", "workspace")
 
@@ -31,7 +32,7 @@ class PeakForecast:
     Attributes:
         bytes: live tensors; on a GPU as its allocator rounds them, cuBLAS' workspace included.
         held: what the device gives for them: on a GPU the segments of PyTorch's allocator (``max_memory_reserved``), on a CPU the
-            resident size of the process above its start.
+            process's own memory above its start, as :class:`~tuneoff.measure.MemoryMeter` counts it.
         phase: of the code at that moment.
         parts: the bytes by kind. ``best_epoch`` is the copy of the best epoch's weights, ``workspace`` all that lives for a moment.
         trial: on a CPU, bytes of ``held`` that a trial has and its steps alone have not.
@@ -90,9 +91,8 @@ class Timeline:
         if held is None:
             live = sum(parts.values())
             reads = any(name == "read" for _, name in self.log.marks)
-            shapes = 0 if reads else SHAPES_OVERHEAD + round(HOLES * sum(parts[kind] for kind in TRANSIENT))
-            trial = TRIAL_OVERHEAD + shapes
-            return PeakForecast(live, live + STEPS_OVERHEAD + trial, phase, parts, trial)
+            steps, holes = (READING_OVERHEAD, 0) if reads else (STEPS_OVERHEAD, round(HOLES * sum(parts[kind] for kind in TRANSIENT)))
+            return PeakForecast(live, live + steps + TRIAL_OVERHEAD + holes, phase, parts, TRIAL_OVERHEAD + holes)
         allocated, reserved = held
         parts["workspace"] += allocated - sum(parts.values())
         return PeakForecast(allocated, reserved, phase, parts)

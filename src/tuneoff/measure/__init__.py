@@ -4,10 +4,11 @@ from tuneoff.measure.clock import Clock
 from tuneoff.measure.energy import Energy, EnergyMeter, NoEnergy, total
 from tuneoff.measure.environment import available_cores, environment, package_versions
 from tuneoff.measure.latency import latency
-from tuneoff.measure.memory import MemoryMeter, Peak
+from tuneoff.measure.memory import CPU_COUNTER, MemoryMeter, Peak
 from tuneoff.measure.quality import METRIC_VERSION, Quality, class_f1, confusion, score
 
 __all__ = [
+    "CPU_COUNTER",
     "METRIC_VERSION",
     "Clock",
     "Energy",

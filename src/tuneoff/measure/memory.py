@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import torch
 
+#: Of main memory, in records; see :class:`MemoryMeter`.
+CPU_COUNTER: Final = "peak_own_memory_above_start"
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -31,12 +33,14 @@ class MemoryMeter:
     """Reads the peak since the last :meth:`reset`.
 
     On a GPU: PyTorch's allocated (and reserved) peak. On a CPU: the peak resident size of this process above what it
-    was when the meter was made, from Linux' resettable high-water mark.
+    was when the meter was made, from Linux' resettable high-water mark, without pages of files. Those are libraries, which every
+    process of a machine shares and the kernel takes back when it needs room; and how many of them one touch makes resident, 64 KB or
+    2 MB, hangs on how the file once came into the kernel's cache: the same trial differed by 110 MB from one day to the next.
     """
 
     def __init__(self, device: "torch.device") -> None:
         self.device = device
-        self.start = _status_bytes("VmRSS")
+        self.start = _own_bytes("VmRSS")
 
     def reset(self) -> None:
         """Begin a new stretch."""
@@ -58,16 +62,17 @@ class MemoryMeter:
             torch.cuda.synchronize(self.device)
             reserved = torch.cuda.max_memory_reserved(self.device)
             return Peak(torch.cuda.max_memory_allocated(self.device), "cuda_max_memory_allocated", reserved)
-        mark = _status_bytes("VmHWM")
+        mark = _own_bytes("VmHWM")
         if self.start is None or mark is None:
             return Peak(None, "not_measured")
-        return Peak(max(0, mark - self.start), "peak_rss_above_start")
+        return Peak(max(0, mark - self.start), CPU_COUNTER)
 
 
-def _status_bytes(field: str) -> int | None:
+def _own_bytes(field: str) -> int | None:
+    """A size of this process, less the pages of files that are resident now: those of libraries, once there, stay."""
     try:
-        lines = _STATUS.read_text().splitlines()
+        lines = [line.split() for line in _STATUS.read_text().splitlines()]
     except OSError:
         return None
-    found = next((line for line in lines if line.startswith(field + ":")), None)
-    return int(found.split()[1]) * 1024 if found else None
+    found = {line[0].rstrip(":"): int(line[1]) * 1024 for line in lines if line[0] in (f"{field}:", "RssFile:")}
+    return found[field] - found["RssFile"] if len(found) == 2 else None
