@@ -18,9 +18,8 @@ HOPPER = (9, 0)
 #: What a process on a CPU takes beyond its live tensors, pages of library files left out, fitted to the demos of both languages
 #: (docs/forecast.md has each method). Of steps alone, as ``plan --measure`` makes them: work space of matrix kernels and what malloc
 #: keeps, a little where a frozen backbone is read and more where it trains on tokens. Of a trial also: data, tokenizer, what loading
-#: the weights left; and where it trains on tokens, holes that batches of many lengths leave, nearly as much again as lives for a
-#: moment.
-READING_OVERHEAD, STEPS_OVERHEAD, TRIAL_OVERHEAD, HOLES = 6_000_000, 85_000_000, 75_000_000, 0.85
+#: the weights left; and where it trains on tokens, holes that batches of many lengths leave, as much again as lives for a moment.
+READING_OVERHEAD, STEPS_OVERHEAD, TRIAL_OVERHEAD = 6_000_000, 77_000_000, 75_000_000
 #: What lives for a moment.
 TRANSIENT = ("activations", "workspace")
 
@@ -91,7 +90,7 @@ class Timeline:
         if held is None:
             live = sum(parts.values())
             reads = any(name == "read" for _, name in self.log.marks)
-            steps, holes = (READING_OVERHEAD, 0) if reads else (STEPS_OVERHEAD, round(HOLES * sum(parts[kind] for kind in TRANSIENT)))
+            steps, holes = (READING_OVERHEAD, 0) if reads else (STEPS_OVERHEAD, sum(parts[kind] for kind in TRANSIENT))
             return PeakForecast(live, live + steps + TRIAL_OVERHEAD + holes, phase, parts, TRIAL_OVERHEAD + holes)
         allocated, reserved = held
         parts["workspace"] += allocated - sum(parts.values())
