@@ -7,8 +7,10 @@ which makes the variance between seeds unbiased (Rao and Wu 1988); picking S of 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 DRAWS = 1000
 LEVEL = 0.95
@@ -67,10 +69,12 @@ class Draws:
         """Totals of several columns at once, some draws after others, and which draws they are."""
         # Counts below 2**24 are exact in float32, and its matrix product is the fastest there is.
         values = [columns.astype(np.float32) for columns in several]
-        for start in range(0, len(self), BLOCK):
-            draws = slice(start, start + BLOCK)
-            rows = self._counts[draws].astype(np.float32)
-            yield draws, [(rows @ columns).astype(np.float64) for columns in values]
+        # Products this small end before a second thread has woken, and it spins for the next: on two busy cores that took twice as long.
+        with _linear_algebra().limit(limits=1, user_api="blas"):
+            for start in range(0, len(self), BLOCK):
+                draws = slice(start, start + BLOCK)
+                rows = self._counts[draws].astype(np.float32)
+                yield draws, [(rows @ columns).astype(np.float64) for columns in values]
 
     def over_seeds(self, scores: np.ndarray, draws: slice = _ALL) -> np.ndarray:
         """Mean over the drawn seeds of scores [draws, seeds]: [draws].
@@ -116,6 +120,12 @@ class Draws:
             f1 /= np.maximum(both, 1, out=both)
             found.append(self.over_seeds(f1.mean(2), draws))
         return np.concatenate(found)
+
+
+@cache
+def _linear_algebra() -> ThreadpoolController:
+    """The libraries that NumPy's products run in."""
+    return ThreadpoolController()
 
 
 def interval(mean: float, draws: np.ndarray) -> Interval:
