@@ -3,7 +3,7 @@
 import gc
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -342,12 +342,14 @@ class Study:
 
     def report(self, draw: bool = True) -> "Material":
         """Write README.md, plots and tables from the records, and return what they were written from."""
-        from tuneoff.report import write_report
+        from tuneoff.drawing import Artist
 
         self.store.present()
-        with _no_cycles():
+        with _no_cycles(), Artist() if draw else nullcontext() as artist:
+            from tuneoff.report import write_report
+
             material = self.material()
-            write_report(material, self.lang, draw)
+            write_report(material, self.lang, artist)
         return material
 
     def results(self) -> "Results":

@@ -13,6 +13,7 @@ LAYERS = (
     "seeds",
     "faults",
     "fork_server",
+    "drawing",
     "spec",
     "hub",
     "data",
@@ -36,7 +37,7 @@ LAYERS = (
     "cli",
 )
 #: Packages that must answer without loading torch.
-LIGHT = ("strings", "errors", "seeds", "faults", "fork_server", "spec", "store", "kept", "analyse", "records", "report")
+LIGHT = ("strings", "errors", "seeds", "faults", "fork_server", "drawing", "spec", "store", "kept", "analyse", "records", "report")
 
 
 def layer_of(file: Path) -> str:

@@ -71,11 +71,11 @@ def test_hangul_names_the_package_that_prints_it() -> None:
 
 def test_it_lies_beside_the_other_tables(tmp_path: Path) -> None:
     study = made({"full": 0.8}, folder=tmp_path)
-    write_report(study, "ko", draw=False)
+    write_report(study, "ko", artist=None)
     assert {"results.csv", "results.json", "results.tex"} <= {file.name for file in (tmp_path / "results").iterdir()}
     assert "전체 미세조정" in (tmp_path / "results" / "results.tex").read_text("utf-8")
     # The page shows the folder as it is when it is read.
     assert "results.tex" in (tmp_path / "README.md").read_text("utf-8")
     before = (tmp_path / "README.md").read_bytes()
-    write_report(study, "ko", draw=False)
+    write_report(study, "ko", artist=None)
     assert (tmp_path / "README.md").read_bytes() == before

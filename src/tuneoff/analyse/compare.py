@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
 from tuneoff.analyse.bootstrap import Interval
 from tuneoff.analyse.variance import Hits, PairParts, pair_parts
@@ -22,6 +22,8 @@ ALPHA: Final = 0.05
 PRIOR_FREEDOM: Final = 4
 #: With fewer test rows that tell two methods apart not even all of them on one side would make an exact test significant.
 FEW_ROWS: Final = 6
+#: To which the ends of an interval are found.
+PRECISION: Final = 1e-8
 
 
 @dataclass(frozen=True)
@@ -256,4 +258,8 @@ def critical(level: float, seed: float, freedom: float, row: float, both: float,
         low, high = 0.0, 1.0
     if above(high) >= 0:
         return high
-    return float(optimize.brentq(above, 0.9 * low, high, xtol=1e-7))
+    low *= 0.9
+    while high - low > PRECISION:  # Halving: all of scipy.optimize takes longer to import than this, and the rest, to run.
+        middle = (low + high) / 2
+        low, high = (middle, high) if above(middle) > 0 else (low, middle)
+    return high

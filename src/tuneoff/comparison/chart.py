@@ -3,7 +3,7 @@
 from typing import Any
 
 from tuneoff.comparison.found import Found
-from tuneoff.report.paper import on_paper
+from tuneoff.drawing import on_paper
 from tuneoff.strings import say
 
 WIDTH, ROW_HEIGHT = 460, 26

@@ -11,8 +11,8 @@ from markupsafe import Markup, escape
 from tuneoff.comparison.chart import gap_chart
 from tuneoff.comparison.found import Found
 from tuneoff.comparison.markdown import page
+from tuneoff.drawing import svg
 from tuneoff.report.page.markup import html
-from tuneoff.report.paper import svg
 from tuneoff.strings import say
 
 _SECTION: Final = re.compile(r"^(?=## )", re.MULTILINE)

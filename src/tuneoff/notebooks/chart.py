@@ -6,8 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+from tuneoff.drawing import png, svg
 from tuneoff.errors import UsageError
-from tuneoff.report.charts import png, svg
 from tuneoff.strings import say
 
 VEGA_LITE: Final = "application/vnd.vegalite.v5+json"

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tuneoff.analyse import Analysis, Foreseen
+from tuneoff.drawing import on_paper
 from tuneoff.report import format as f
-from tuneoff.report.paper import on_paper, png, svg
 from tuneoff.report.scales import KINDS, cost_axis
 from tuneoff.strings import say
 
@@ -355,10 +355,8 @@ __all__ = [
     "forecast_chart",
     "forecast_rows",
     "learning_curves",
-    "png",
     "rate_chart",
     "rate_rows",
-    "svg",
     "trade_chart",
     "trade_off",
     "trade_rows",

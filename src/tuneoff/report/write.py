@@ -3,11 +3,15 @@
 import csv
 import io
 import json
-from typing import Any
+from collections.abc import Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, Final
 
 from tuneoff.analyse import Row, RowForecast, curve_points
+from tuneoff.drawing import Artist, Drawing
 from tuneoff.faults import fault
-from tuneoff.report.charts import learning_curves, png, svg, trade_off
+from tuneoff.report.charts import learning_curves, trade_off
 from tuneoff.report.latex import latex_table
 from tuneoff.report.material import Material
 from tuneoff.report.names import page_name, readme_name
@@ -85,30 +89,38 @@ def _forecast(found: RowForecast | None) -> dict[str, Any]:
     }
 
 
-def write_report(material: Material, lang: str, draw: bool = True) -> None:
+def write_report(material: Material, lang: str, artist: Artist | None) -> None:
     """Write the report into the study's folder.
 
     Args:
         material: what it is written from.
         lang: of ``README.md`` and ``report.html``; the other language stands beside them as ``README.<lang>.md`` and
             ``report.<lang>.html``.
-        draw: whether to draw the plots again; without, the README links those that are there.
+        artist: who draws the plots again; without, the README links those that are there.
 
     Raises:
         StorageError: the folder cannot be written.
     """
     fault("report")
     assets, results = material.folder / "assets", material.folder / "results"
-    plots = {language: _draw(material, language) if draw else {} for language in LANGUAGES}
+    drawings: dict[Path, Future[Drawing]] = {}
+    if artist is not None:
+        for language in LANGUAGES:
+            drawings |= {_plot(assets, kind, language): artist.draw(chart) for kind, chart in _charts(material, language)}
     replace_file(results / RESULTS_JSON, json.dumps(report_json(material), indent=1, ensure_ascii=False).encode() + b"\n")
     replace_file(results / RESULTS_CSV, _csv(results_table(material)))
     replace_file(results / RESULTS_TEX, latex_table(material, brief_columns(material, lang), lang).encode())
     for language in LANGUAGES:
         replace_file(material.folder / page_name(language, lang), report_page(material, language, lang))
+    for file, found in drawings.items():
+        drawing = found.result()
+        replace_file(file.with_suffix(".svg"), drawing.svg)
+        replace_file(file, drawing.png)
     # Last: they show the folder as it is.
     for language in LANGUAGES:
-        names = {kind: f"{file}.{language}.png" for kind, file in _FILES.items() if (assets / f"{file}.{language}.png").exists()}
-        page = Readme(material, language, plots[language] or names, lang).text()
+        plots = {kind: _plot(assets, kind, language) for kind in _FILES}
+        names = {kind: file.name for kind, file in plots.items() if (file in drawings if drawings else file.exists())}
+        page = Readme(material, language, names, lang).text()
         replace_file(material.folder / readme_name(language, lang), page.encode())
 
 
@@ -121,20 +133,17 @@ def _csv(table: list[dict[str, Any]]) -> bytes:
     return text.getvalue().encode("utf-8-sig")
 
 
-_FILES = {"curves": "learning_curve", "memory": "accuracy_memory", "time": "accuracy_time"}
+_FILES: Final = {"curves": "learning_curve", "memory": "accuracy_memory", "time": "accuracy_time"}
 
 
-def _draw(material: Material, lang: str) -> dict[str, str]:
+def _plot(assets: Path, kind: str, lang: str) -> Path:
+    return assets / f"{_FILES[kind]}.{lang}.png"
+
+
+def _charts(material: Material, lang: str) -> Iterator[tuple[str, dict[str, Any]]]:
     names = {method.label: material.name(method, lang) for method in material.methods}
-    charts: dict[str, dict[str, Any]] = {}
     if points := curve_points(material.methods):
-        charts["curves"] = learning_curves(points, names, lang)
+        yield "curves", learning_curves(points, names, lang)
     for kind in ("memory", "time"):
         if (chart := trade_off(material.analysis, names, kind, lang)) is not None:
-            charts[kind] = chart
-    for kind, chart in charts.items():
-        file = material.folder / "assets" / f"{_FILES[kind]}.{lang}"
-        drawing = svg(chart)
-        replace_file(file.with_name(file.name + ".svg"), drawing)
-        replace_file(file.with_name(file.name + ".png"), png(drawing))
-    return {kind: f"{_FILES[kind]}.{lang}.png" for kind in charts}
+            yield kind, chart

@@ -9,6 +9,7 @@ import numpy as np
 from tuneoff.analyse import COSTS, curve_points, search_points
 from tuneoff.analyse.curves import MEASURES
 from tuneoff.analyse.foreseen import QUANTITIES
+from tuneoff.drawing import COLOURS, COLOURS_MORE
 from tuneoff.report.charts import (
     DASHES,
     SHAPES,
@@ -24,7 +25,6 @@ from tuneoff.report.charts import (
     trade_rows,
 )
 from tuneoff.report.material import Material
-from tuneoff.report.paper import COLOURS, COLOURS_MORE
 from tuneoff.strings import table
 
 #: What the script says; it fills in the placeholders itself.

@@ -2,7 +2,7 @@
 
 from functools import cache
 from importlib.resources import as_file, files
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 FONT: Final = "TuneoffSans"
 #: Colour-blind-safe order after Okabe and Ito (2008), each darkened until it stands out from white (3:1).
@@ -31,7 +31,7 @@ def _converter() -> Any:
     """vl-convert with the font that is shipped, so that Hangul is drawn everywhere."""
     import vl_convert
 
-    with as_file(files("tuneoff") / "report" / "fonts") as folder:
+    with as_file(files("tuneoff") / "drawing" / "fonts") as folder:
         vl_convert.register_font_directory(str(folder))
     return vl_convert
 
@@ -46,3 +46,16 @@ def png(drawing: bytes) -> bytes:
     """A drawing of :func:`svg` as PNG: laying a chart out takes far longer than filling its pixels, and is not done twice."""
     pixels: bytes = _converter().svg_to_png(drawing.decode(), scale=SCALE_PNG)
     return pixels
+
+
+class Drawing(NamedTuple):
+    """A chart in both formats."""
+
+    svg: bytes
+    png: bytes
+
+
+def draw(chart: dict[str, Any]) -> Drawing:
+    """A chart as SVG and as PNG."""
+    drawing = svg(chart)
+    return Drawing(drawing, png(drawing))
