@@ -1,5 +1,6 @@
 """What a GPU adds, without one: its kernels, its allocator, its autocast, its 4-bit layers, and which trials it can hold."""
 
+from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
@@ -248,6 +249,16 @@ def test_qlora_of_llama_3_8b_on_a_free_t4() -> None:
     assert truly <= find_gpu("T4").target.usable  # type: ignore[operator]
     assert truly == pytest.approx(fit.need, rel=0.03)
     assert find_gpu("T4").target.precision("auto") == "fp16"
+
+
+@pytest.mark.parametrize("method", ["full", "lora", "prefix"])
+@pytest.mark.parametrize("gpu", ["T4", "L4"])
+def test_the_peak_alone_reserves_what_the_whole_does(method: str, gpu: str) -> None:
+    """Holes that the first step and the evaluation leave are other ones; live tensors are the same."""
+    target = find_gpu(gpu).target
+    whole, short = (replace(case("klue/roberta-base", method, 16, 64), _known={}).on(target, timed=timed) for timed in (True, False))
+    assert short.train.bytes == pytest.approx(whole.train.bytes, rel=0.01)
+    assert short.peak == pytest.approx(whole.peak, rel=0.05)
 
 
 def test_full_fine_tuning_of_llama_3_8b_fits_no_gpu_of_the_table() -> None:

@@ -56,6 +56,19 @@ def test_peak_equals_the_real_one(architecture: str, method: str) -> None:
         assert close(forecast.bytes, real.bytes), f"{forecast.bytes} forecast, {real.bytes} real, in {real.phase}"
 
 
+@pytest.mark.parametrize("architecture", ["bert", "llama"])
+@pytest.mark.parametrize("method", METHODS)
+def test_the_peak_alone_takes_less_and_is_the_same(architecture: str, method: str) -> None:
+    facts, built = tiny_facts(architecture), build(method)
+    if reason := built.unsupported(facts):
+        pytest.skip(reason)
+    whole = scene(built, facts, ("fp32", "bf16")[len(method) % 2])
+    short = replace(whole, steps=((), *whole.steps[1:]), whole=False)
+    (trained, evaluated), (peak, _) = peaks(whole, "meta"), peaks(short, "meta")
+    assert close(peak.bytes, trained.bytes)
+    assert evaluated.bytes <= peak.bytes
+
+
 VARIANTS = {
     "one row": Steps(batch_size=1, evaluation_rows=1),
     "micro-batches": Steps(micro_batch=2, evaluation_rows=2),

@@ -23,7 +23,7 @@ from tuneoff.errors import StorageError
 #: Most rows of a group of near twins: this part of its label's rows, but always a pair.
 LARGEST, PAIR = 0.05, 2
 #: From so many rows on finding twins takes longer than reading what was found before.
-MANY: Final = 5_000
+MANY: Final = 1_000
 
 
 def rows_together(rows: Rows, cache: Path | None = None) -> np.ndarray:

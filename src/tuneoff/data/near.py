@@ -99,8 +99,10 @@ def _plain(text: str) -> str:
 def _shingles(part: str) -> set[str]:
     """The pieces of a text. Its edges count as characters, so that a text of one has a piece."""
     edged = f"\0{part}\0"
-    ends = (start + (SHORT_SHINGLE if first >= SYLLABLES else SHINGLE) for start, first in enumerate(edged))
-    return {edged[start:end] for start, end in enumerate(ends) if end <= len(edged)}
+    if part.isascii():
+        return {edged[start : start + SHINGLE] for start in range(len(part))}
+    pieces = {edged[start : start + (SHORT_SHINGLE if first >= SYLLABLES else SHINGLE)] for start, first in enumerate(edged[:-2])}
+    return pieces | {edged[-2:]} if edged[-2] >= SYLLABLES else pieces
 
 
 def _jaccard(one: set[str], other: set[str]) -> float:

@@ -131,7 +131,7 @@ def forecast_trial(
         workload: the batches by shape.
         pretrain: parameters of continued pretraining.
         trust_remote_code: as in the study file.
-        timed: count operations too.
+        timed: count operations too; without, the peak of evaluation is only known not to be above that of training.
 
     Raises:
         MethodError: transformers has no language model for this architecture.
@@ -143,13 +143,14 @@ def forecast_trial(
         precision=target.precision(train.precision),
         train=train,
         epochs=epochs,
-        steps=((workload.typical,), *workload.heaviest(epochs)),
+        steps=((workload.typical,) if timed else (), *workload.heaviest(epochs)),
         evaluation=workload.heaviest_evaluation,
         used_rows=min(workload.used_rows, facts.config.vocab_size),
         pairs=workload.pairs,
         stored_rows=workload.rows,
         pretrain=pretrain,
         trust_remote_code=trust_remote_code,
+        whole=timed,
     )
     log, work, watch = _count(scene, timed)
     trained, evaluated = Timeline(log, watch.kinds, target.capability).peaks("start", "evaluate", "end")

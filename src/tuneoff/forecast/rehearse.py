@@ -81,6 +81,11 @@ def _accelerator(scene: Scene, device: torch.device) -> Any:
     return Accelerator(cpu=not torch.cuda.is_available(), device_placement=False)
 
 
+def _weights(scene: Scene, device: torch.device, watch: Watch, model: nn.Module, groups: list[Group]) -> WatchedWeights:
+    accelerator, decay = _accelerator(scene, device), scene.train.weight_decay
+    return WatchedWeights(watch, model, groups, scene.precision, decay, accelerator, given=not scene.steps[0])
+
+
 def _groups(adapted: Adapted) -> list[Group]:
     rest, head = adapted.parameters([*adapted.adapter, *adapted.base]), adapted.parameters(adapted.head)
     return [Group(members, 1e-4) for members in (rest, head) if members]
@@ -108,7 +113,7 @@ def _tokens(scene: Scene, device: torch.device, watch: Watch) -> None:
         masks = GivenMasks()
         read = _on_cpu(scene, model, device, masks)
         watch.mark("start")
-        weights = WatchedWeights(watch, model, _groups(adapted), scene.precision, scene.train.weight_decay, _accelerator(scene, device))
+        weights = _weights(scene, device, watch, model, _groups(adapted))
         train = StandIn(watch, (part for step in scene.steps for part in step), device, scene.used_rows, scene.pairs, masks)
         evaluation: Any = StandIn(watch, [scene.evaluation], device, vocabulary, scene.pairs, masks)
         objective = RehearsedClassification(watch, scene, model, train, by_step(scene.steps, train), evaluation, read)
@@ -118,13 +123,14 @@ def _tokens(scene: Scene, device: torch.device, watch: Watch) -> None:
             objective,
             _schedule(scene),
             Clock(),
-            after_first_backward=lambda: method.after_first_backward(adapted),
+            after_first_backward=lambda: method.after_first_backward(adapted) if scene.whole else None,
             after_step=lambda step, steps: method.after_step(adapted, step, steps),
             penalty=lambda: method.penalty(adapted),
         )
         watch.tag("weights", _everything(model))
         watch.mark("evaluate")
-        predict(model, evaluation, scene.target.kind == "cpu", read)
+        if scene.whole:
+            predict(model, evaluation, scene.target.kind == "cpu", read)
         watch.mark("end")
 
 
@@ -189,7 +195,7 @@ def _pretraining(scene: Scene, device: torch.device, watch: Watch) -> None:
         model.eval()
         objective.validate()
         groups = [Group(list(model.parameters()), 1e-4)]
-        weights = WatchedWeights(watch, model, groups, scene.precision, scene.train.weight_decay, _accelerator(scene, device))
+        weights = _weights(scene, device, watch, model, groups)
         fit(model, weights, objective, _schedule(scene), Clock())
         watch.mark("evaluate")
         watch.mark("end")

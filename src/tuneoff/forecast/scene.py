@@ -54,6 +54,8 @@ class Scene:
         stored_rows: rows whose features are kept, where the backbone stays frozen.
         pretrain: of continued pretraining.
         trust_remote_code: as in the study file.
+        whole: all is rehearsed; else only what the peak of memory needs, which is a third less: what ``steps`` has without parts is an
+            update with gradients that no batch gave, and no evaluation follows the last validation, beside which more is alive.
     """
 
     method: Method | None
@@ -69,6 +71,7 @@ class Scene:
     stored_rows: int = 0
     pretrain: PretrainSpec | None = None
     trust_remote_code: bool = False
+    whole: bool = True
 
     @property
     def loading_dtype(self) -> torch.dtype:

@@ -63,15 +63,25 @@ class Watch:
 
 
 class WatchedWeights(Weights):
-    """Weights whose phases and tensors are seen."""
+    """Weights whose phases and tensors are seen.
 
-    def __init__(self, watch: Watch, *arguments: Any, **options: Any) -> None:
+    ``given``: the first step has no batch, and gradients as one would have left them.
+    """
+
+    def __init__(self, watch: Watch, *arguments: Any, given: bool = False, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._watch = watch
+        self._watch, self._given = watch, given
         for parameter in self.working:
             parameter.register_post_accumulate_grad_hook(lambda p: watch.tag("gradients", [p.grad]))
         for group in self.optimiser.param_groups:
             group["fused"] = True  # As on every real device; torch just does not expect to be asked on this one.
+
+    def begin(self, step: int, num_steps: int) -> None:
+        """Before a step."""
+        super().begin(step, num_steps)
+        if self._given and step == 0:
+            for parameter, master in self.pairs():
+                master.grad = torch.empty_like(master) if parameter.requires_grad else None
 
     def backward(self, loss: torch.Tensor) -> None:
         """Add the gradients of one micro-batch."""
