@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from transformers import RobertaConfig
 
 from tests.support.rehearsals import Steps, build, scene
 from tests.support.studies import tuneoff, write_rows, write_study
@@ -17,7 +19,7 @@ from tuneoff import Study
 from tuneoff.backbone import known_backbone, read_facts
 from tuneoff.cli.planning import outlook_json, planning_text
 from tuneoff.errors import BackboneError, RefusedError
-from tuneoff.forecast import GPUS, Rates, Target, compare, find_gpu, probe, speed_of
+from tuneoff.forecast import GPUS, Rates, Target, Workload, compare, find_gpu, forecast_trial, probe, speed_of, this_device
 from tuneoff.forecast.fitting import Fit
 from tuneoff.forecast.measured import measure
 from tuneoff.forecast.target import CONTEXT
@@ -26,6 +28,7 @@ from tuneoff.forecast.workload import Part, estimated_lengths, evaluation_parts,
 from tuneoff.kept import kept_outlook
 from tuneoff.run import Outlook, Plan, keep_outlook, look_ahead
 from tuneoff.run.admission import admit
+from tuneoff.spec import TrainSpec
 from tuneoff.strings import choose, say
 
 #: A device that multiplies, moves and starts at plain rates.
@@ -64,8 +67,6 @@ def test_time_is_products_or_memory_whichever_takes_longer() -> None:
 
 
 def test_a_gpu_queues_while_it_computes_and_a_cpu_waits() -> None:
-    from dataclasses import replace
-
     small = torch.empty(4, device="meta")
     many = counted(lambda: [small + 1.0 for _ in range(100)])
     assert many.seconds(replace(PLAIN, launch=1e-5)) > 1e-3
@@ -82,6 +83,22 @@ def test_rates_are_ordered_and_said_where_from() -> None:
     speeds = [speed_of(find_gpu(name)).fast.half_flops for name in ("T4", "A100", "H100")]
     assert all(slower < faster for slower, faster in pairwise(speeds))
     assert all(speed_of(gpu).source == "datasheet" for gpu in GPUS)
+
+
+def test_a_real_step_takes_about_as_long_as_is_forecast() -> None:
+    """A model of other sizes than the probe's. By its operations alone it took three times as long."""
+    config = RobertaConfig(vocab_size=300, hidden_size=256, num_hidden_layers=6, num_attention_heads=4, intermediate_size=1024)
+    facts, part = read_facts("small", "none", config), Part.of(np.full(24, 40), packed=True)
+    work = Workload(((part,),), (part,), (part,), (), 300, 24, False, exact=True)
+    found = forecast_trial(build("bitfit"), facts, this_device(), TrainSpec(batch_size=24), 1, work)
+
+    def off() -> float:
+        taken = measure(replace(found.scene, steps=((part,),) * 6)).seconds["step"]
+        rates = probe(torch.device("cpu"))
+        return taken / ((found.step_seconds(rates.slow) * found.step_seconds(rates.fast)) ** 0.5)
+
+    # The machine's speed may change in between.
+    assert any(0.5 < off() < 2 for _ in range(3))
 
 
 # Batches
@@ -133,6 +150,17 @@ def test_every_method_with_a_backbone_is_forecast(planned: tuple[Plan, Outlook])
         assert set(row.fits) == {gpu.name for gpu in GPUS}
         assert all(fit.verdict == "fits" for fit in row.fits.values())
         assert row.forecast.train.held > row.forecast.train.bytes > 0
+
+
+def test_what_is_timed_of_continued_pretraining_is_its_training(planned: tuple[Plan, Outlook]) -> None:
+    """Its validation asks for the loss as well, once before the weights are cast."""
+    _, outlook = planned
+    assert outlook.pretraining is not None
+    for forecast in (outlook.pretraining.forecast, outlook.methods["full"].forecast):
+        assert forecast.load is not None
+        products = [cost for cost in forecast.load.forward.costs if cost.flops]
+        assert products
+        assert all(cost.half == (forecast.scene.precision == "bf16") for cost in products)
 
 
 def test_a_method_that_looks_at_values_has_no_forecast_and_takes_none_away(study: Path) -> None:

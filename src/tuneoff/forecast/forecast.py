@@ -91,8 +91,13 @@ class TrialForecast:
 
     def step_seconds(self, rates: Rates) -> float:
         """Of a mean update."""
-        load = self._counted
-        return (load.forward.seconds(rates) + load.backward.seconds(rates)) * self._parts_a_step + load.update.seconds(rates)
+        # A frozen backbone's features are small: what reads them is hardly more than its start.
+        passes = 1.0 if self.workload.reading else rates.passes
+        return self.pass_seconds(rates) * passes * self._parts_a_step + self._counted.update.seconds(rates)
+
+    def pass_seconds(self, rates: Rates) -> float:
+        """Of a typical part, forward and back, as if its operations ran alone."""
+        return self._counted.forward.seconds(rates) + self._counted.backward.seconds(rates)
 
     def train_seconds(self, rates: Rates) -> float:
         """Of all updates, and of reading the training rows where the backbone stays frozen."""
@@ -106,7 +111,7 @@ class TrialForecast:
     def _reading(self, parts: tuple[Part, ...], rates: Rates) -> float:
         """Of a pass without gradients."""
         tokens = sum(part.tokens for part in parts) * self.workload.filled
-        return self._counted.evaluation.seconds(rates) * tokens / self._counted.heaviest.tokens
+        return self._counted.evaluation.seconds(rates) * rates.passes * tokens / self._counted.heaviest.tokens
 
 
 def forecast_trial(

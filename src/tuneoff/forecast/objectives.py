@@ -145,8 +145,9 @@ class RehearsedLanguageModelling(LanguageModelling, _Judged):
             yield [self._hide(self.rows.batch(part), generator) for part in parts]
 
     def loss(self, batch: Batch) -> torch.Tensor:
-        """Summed cross-entropy of the hidden words."""
-        self._watch.mark("forward")
+        """Summed cross-entropy of the hidden words; validation asks for it too."""
+        if torch.is_grad_enabled():
+            self._watch.mark("forward")
         return super().loss(batch)
 
     def validate(self) -> dict[str, float]:

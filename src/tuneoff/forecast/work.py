@@ -1,7 +1,7 @@
 """How much computing an operation is: multiplications in products, bytes moved, and whether it is cheap or dear for each byte."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -36,6 +36,7 @@ class Rates:
         dear_bytes: the same by dear ones.
         launch: seconds that starting an operation takes.
         overlaps: operations are queued while others run, as on a GPU.
+        passes: how much longer operations take in a model's passes, forward and back, than alone.
     """
 
     half_flops: float
@@ -44,6 +45,18 @@ class Rates:
     dear_bytes: float
     launch: float
     overlaps: bool
+    passes: float = 1.0
+
+    def times(self, factor: float) -> "Rates":
+        """Of a device that is so many times as fast."""
+        return replace(
+            self,
+            half_flops=self.half_flops * factor,
+            single_flops=self.single_flops * factor,
+            bytes=self.bytes * factor,
+            dear_bytes=self.dear_bytes * factor,
+            launch=self.launch / factor,
+        )
 
 
 @dataclass
