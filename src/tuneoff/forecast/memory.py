@@ -18,8 +18,11 @@ HOPPER = (9, 0)
 #: What a process on a CPU takes beyond its live tensors, pages of library files left out, fitted to the demos of both languages
 #: (docs/forecast.md has each method). Of steps alone, as ``plan --measure`` makes them: work space of matrix kernels and what malloc
 #: keeps, a little where a frozen backbone is read and more where it trains on tokens. Of a trial also: data, tokenizer, what loading
-#: the weights left; and where it trains on tokens, holes that batches of many lengths leave, as much again as lives for a moment.
-READING_OVERHEAD, STEPS_OVERHEAD, TRIAL_OVERHEAD = 6_000_000, 77_000_000, 75_000_000
+#: the weights left, and more of weights that were quantised as they were loaded; and where it trains on tokens, holes that batches of
+#: many lengths leave, as much again as lives for a moment.
+READING_OVERHEAD, STEPS_OVERHEAD, TRIAL_OVERHEAD, QUANTISED_OVERHEAD = 6_000_000, 77_000_000, 75_000_000, 38_000_000
+#: Mark of a log whose weights are quantised.
+QUANTISED = "quantised"
 #: What lives for a moment.
 TRANSIENT = ("activations", "workspace")
 
@@ -89,9 +92,10 @@ class Timeline:
         phase = [name for place, name in self.log.marks if place <= moment][-1]
         if held is None:
             live = sum(parts.values())
-            reads = any(name == "read" for _, name in self.log.marks)
-            steps, holes = (READING_OVERHEAD, 0) if reads else (STEPS_OVERHEAD, sum(parts[kind] for kind in TRANSIENT))
-            return PeakForecast(live, live + steps + TRIAL_OVERHEAD + holes, phase, parts, TRIAL_OVERHEAD + holes)
+            marks = {name for _, name in self.log.marks}
+            steps, holes = (READING_OVERHEAD, 0) if "read" in marks else (STEPS_OVERHEAD, sum(parts[kind] for kind in TRANSIENT))
+            trial = TRIAL_OVERHEAD + holes + (QUANTISED_OVERHEAD if QUANTISED in marks else 0)
+            return PeakForecast(live, live + steps + trial, phase, parts, trial)
         allocated, reserved = held
         parts["workspace"] += allocated - sum(parts.values())
         return PeakForecast(allocated, reserved, phase, parts)

@@ -18,6 +18,7 @@ from torch.optim import adam
 from tuneoff.forecast.autocast import HalfAccelerator
 from tuneoff.forecast.build import META, classifier, language_model
 from tuneoff.forecast.four_bit import state_tensors
+from tuneoff.forecast.memory import QUANTISED
 from tuneoff.forecast.objectives import MOST_EPOCHS, GivenMasks, RehearsedClassification, RehearsedLanguageModelling, StandIn, by_step
 from tuneoff.forecast.scene import Scene
 from tuneoff.forecast.watch import Watch, WatchedWeights
@@ -108,6 +109,8 @@ def _tokens(scene: Scene, device: torch.device, watch: Watch) -> None:
     adapted = _attach(scene, device)
     model, method = adapted.model, scene.method
     watch.there("weights", _everything(model))
+    if state_tensors(model):
+        watch.mark(QUANTISED)
     vocabulary = scene.facts.config.vocab_size
     with watch.active(), used_rows_only(model, set(adapted.trainable), np.arange(scene.used_rows), scene.train.weight_decay):
         masks = GivenMasks()
