@@ -149,4 +149,5 @@ _OWN = {
     "_scaled_dot_product_flash_attention_for_cpu": _cpu_forward,
     "_scaled_dot_product_flash_attention_for_cpu_backward": _cpu_backward,
     "bitsandbytes::gemm_4bit": _four_bit,
+    "mkldnn::_linear_pointwise": _product,
 }

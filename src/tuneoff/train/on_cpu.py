@@ -1,7 +1,7 @@
 """What a model is given before it trains or is read on a CPU: kernels that PyTorch and transformers do not have for it."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 from torch import nn
@@ -10,6 +10,7 @@ from transformers import PreTrainedModel
 from tuneoff.train.attention import NAME, use_cpu_attention, use_fast_dropout
 from tuneoff.train.batches import end_to_end_batches, evaluation_batches
 from tuneoff.train.dropout import MaskSource
+from tuneoff.train.fused import fused_products
 from tuneoff.train.packed import ReadMask, pack_rows, packs, read_mask
 
 #: Lengths of rows and most tokens → the rows of each batch.
@@ -42,7 +43,7 @@ def train_on_cpu(
 
 @contextmanager
 def reading(model: nn.Module, on_cpu: bool, read: ReadMask = read_mask) -> Iterator[Batches]:
-    """A model in evaluation mode is read: on a CPU with rows laid end to end, where the architecture allows it.
+    """A model in evaluation mode is read: on a CPU with fused products, and with rows laid end to end where the architecture allows it.
 
     Long rows have few lengths (:data:`~tuneoff.train.packed.READING_STEP`): kernels are prepared once a shape, and kept.
 
@@ -54,6 +55,12 @@ def reading(model: nn.Module, on_cpu: bool, read: ReadMask = read_mask) -> Itera
     Yields:
         how rows are put into batches.
     """
+    with fused_products(model) if on_cpu else nullcontext(), _laid(model, on_cpu, read) as batches:
+        yield batches
+
+
+@contextmanager
+def _laid(model: nn.Module, on_cpu: bool, read: ReadMask) -> Iterator[Batches]:
     inner = _inner(model) if on_cpu else None
     before = None if inner is None else inner.config._attn_implementation
     if inner is None or before not in ("sdpa", NAME) or not packs(inner.config.model_type, "cpu"):

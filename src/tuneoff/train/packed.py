@@ -8,6 +8,7 @@ gradients are those of padded rows, up to rounding.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,8 @@ class Group:
     Attributes:
         rows: their numbers in the batch.
         longest: tokens of the longest.
-        tokens: [rows · longest] where each place's token stands in the long row; padding has the spare token.
+        tokens: [rows · longest] where each place's token stands in the long row; padding has the spare token. Not looked at in an
+            even layout.
         places: [tokens of these rows] where each token stands in the padded group.
         mask: [rows, 1, 1, longest], true where there is a token; ``None`` where there is no padding.
     """
@@ -77,6 +79,7 @@ class Layout:
         places: [length of the long row] → place in the padded batch; spare tokens → one of padding where there is any.
         firsts: [rows] → place of each row's first token in the long row; ``None`` where one begins with padding.
         past: keys and values in front of every layer's own, by layer, each [rows, heads, positions, width].
+        even: the rows of a group are equally long, so that they stand in the long row as attention takes them.
     """
 
     rows: int
@@ -86,9 +89,10 @@ class Layout:
     places: torch.Tensor
     firsts: torch.Tensor | None
     past: Any = None
+    even: bool = False
 
     @classmethod
-    def of(cls, there: np.ndarray, device: torch.device, past: Any = None, step: int = TOKENS_STEP) -> "Layout":
+    def of(cls, there: np.ndarray, device: torch.device, past: Any = None, step: int = TOKENS_STEP, even: bool = False) -> "Layout":
         """Lay these rows end to end.
 
         Args:
@@ -96,6 +100,7 @@ class Layout:
             device: of the indices.
             past: see the class.
             step: the long row is filled up to a multiple of this.
+            even: group rows of equal length. Many groups where lengths are mixed, as in training; few where rows are read in their order.
         """
         rows, length = there.shape
         lengths = there.sum(1)
@@ -109,8 +114,9 @@ class Layout:
         def index(array: np.ndarray) -> torch.Tensor:
             return torch.from_numpy(array).to(device)
 
-        for chosen in length_parts(np.arange(rows), lengths, rows, GROUP_OVERHEAD):
-            longest, size = -(-int(lengths[chosen].max()) // GROUP_STEP) * GROUP_STEP, int(lengths[chosen].sum())
+        fill = 1 if even else GROUP_STEP
+        for chosen in _alike(lengths) if even else length_parts(np.arange(rows), lengths, rows, GROUP_OVERHEAD):
+            longest, size = -(-int(lengths[chosen].max()) // fill) * fill, int(lengths[chosen].sum())
             filled = np.arange(longest) < lengths[chosen, None]
             inside = np.full(filled.shape, count)
             inside[filled] = np.arange(start, start + size)
@@ -121,7 +127,7 @@ class Layout:
             groups.append(Group(index(chosen), longest, index(inside.reshape(-1)), index(np.flatnonzero(filled)), mask))
             start += size
         firsts = index(tokens[::length].copy()) if there[:, 0].all() else None
-        return cls(rows, length, tuple(groups), index(tokens), index(places), firsts, past)
+        return cls(rows, length, tuple(groups), index(tokens), index(places), firsts, past, even)
 
     def pack(self, hidden_BLD: torch.Tensor) -> torch.Tensor:
         """[rows, length, width] → [1, length of the long row, width]."""
@@ -135,6 +141,9 @@ class Layout:
 
     def apart(self, projected_1HNW: torch.Tensor) -> list[torch.Tensor]:
         """[1, heads, length of the long row, width] → for each group [rows, heads, longest, width]."""
+        if self.even:
+            *each, _ = projected_1HNW[0].transpose(0, 1).split(self._sizes)
+            return [part.unflatten(0, (-1, group.longest)).transpose(1, 2) for part, group in zip(each, self.groups, strict=True)]
         heads, _, width = projected_1HNW.shape[1:]
         parts = _Apart.apply(projected_1HNW[0].transpose(0, 1).flatten(1), *self._indices)  # type: ignore[no-untyped-call]
         groups = zip(parts, self.groups, strict=True)
@@ -143,14 +152,29 @@ class Layout:
     def together(self, parts_GLHW: list[torch.Tensor]) -> torch.Tensor:
         """For each group [rows, longest, heads, width] → [1, length of the long row, heads, width]."""
         heads, width = parts_GLHW[0].shape[2:]
+        if self.even:
+            spare = parts_GLHW[0].new_zeros(self._sizes[-1], heads, width)
+            return torch.cat([*(part.flatten(0, 1) for part in parts_GLHW), spare]).unsqueeze(0)
         parts = [part.flatten(2).flatten(0, 1) for part in parts_GLHW]
         joined: torch.Tensor = _Together.apply(len(self.places), *self._indices, *parts)  # type: ignore[no-untyped-call]
         return joined.view(1, -1, heads, width)
+
+    @cached_property
+    def _sizes(self) -> list[int]:
+        """Tokens of each group, and spare ones."""
+        sizes = [len(group.rows) * group.longest for group in self.groups]
+        return [*sizes, len(self.places) - sum(sizes)]
 
     @property
     def _indices(self) -> list[torch.Tensor]:
         """From the long row into the groups, then from the groups into the long row."""
         return [group.tokens for group in self.groups] + [group.places for group in self.groups]
+
+
+def _alike(lengths: np.ndarray) -> list[np.ndarray]:
+    """Rows of equal length, the longest first."""
+    order = np.argsort(-lengths, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(lengths[order])) + 1)
 
 
 class _Move(torch.autograd.Function):
@@ -260,7 +284,8 @@ def pack_rows(model: nn.Module, firsts_alone: bool = False, read: ReadMask = rea
             return (hidden, *others), named
         past = named.get("past_key_values")
         beside = None if past is None else _Beside(past)
-        layout = Layout.of(there, hidden.device, beside.layers if beside else None, TOKENS_STEP if training else READING_STEP)
+        step = TOKENS_STEP if training else READING_STEP
+        layout = Layout.of(there, hidden.device, beside.layers if beside else None, step, even=not training)
         laid.append(layout)
         more = {"past_key_values": beside} if beside else {}
         return (layout.pack(hidden), *others), {**named, "attention_mask": layout, **more}
