@@ -52,7 +52,7 @@ def test_killed_at_a_hook_then_resumed(hook: str, undisturbed: tuple[Path, list[
     assert table(folder) == expected
 
 
-@pytest.mark.parametrize("hook", ["mid-step:1", pytest.param("trial-start:1", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("hook", [pytest.param(hook, marks=pytest.mark.slow) for hook in ("mid-step:1", "trial-start:1")])
 def test_killed_while_a_trial_is_at_a_hook(hook: str, undisturbed: tuple[Path, list[dict[str, object]]], tmp_path: Path) -> None:
     """The trial's process is held at the hook, and the run is killed: the trial dies with it, even while it is stopped."""
     original, expected = undisturbed

@@ -163,6 +163,7 @@ def test_180000_rows_pass_through_the_cache(reviews: tuple[Splits, DataReport, f
     assert again == splits
 
 
+@pytest.mark.slow
 def test_nsmc_limited_and_split(reviews: tuple[Splits, DataReport, float]) -> None:
     splits = load(train="nsmc/train.jsonl", test="nsmc/test.jsonl", limit={"train": 2000, "test": 500})
     assert (len(splits.train), len(splits.test)) == (2000, 500)
