@@ -23,17 +23,7 @@ def method_trials(method: MethodOutline, store: Store) -> MethodTrials:
     trials = [_trial_result(method.label, trial, store) for trial in method.trials]
     for before, trial in pairwise(trials):
         _share(before.record, trial.record)
-    return MethodTrials(
-        label=method.label,
-        method=method.method,
-        title=method.title,
-        summary=method.summary,
-        experiment=method.experiment,
-        reference=method.reference,
-        config=method.trials[0].config,
-        parameters=method.parameters,
-        trials=trials,
-    )
+    return MethodTrials(**method.card, config=method.trials[0].config, trials=trials)
 
 
 def _share(before: dict[str, Any], record: dict[str, Any]) -> None:

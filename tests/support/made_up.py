@@ -92,7 +92,7 @@ def method(
         english, korean = f"Continued pretraining + {english}", f"추가 사전학습 + {korean}"
     experiment = 2 if plain != name else EXPERIMENTS.get(name, 3)
     title = {"en": english, "ko": korean}
-    return MethodTrials(label, name, title, title, experiment, "", {"epochs": 3} | (config or {}), None, trials)
+    return MethodTrials(label, name, title, title, experiment, "", None, {"epochs": 3} | (config or {}), trials)
 
 
 def targets(rows: int) -> np.ndarray:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests.support.warm import WarmProcess, can_be_warm
 from tuneoff import Study
 
 GOOD = ("profit rose", "sales grew", "outlook raised", "orders won", "loss narrowed", "costs fell")
@@ -45,16 +46,21 @@ def environment(**extra: str) -> dict[str, str]:
 
 def tuneoff(*arguments: str | Path, timeout: float = 240, **extra: str) -> subprocess.CompletedProcess[str]:
     """Run the command line to its end."""
-    command = [sys.executable, "-m", "tuneoff", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment(**extra), stdin=subprocess.DEVNULL)
+    with start_tuneoff(*arguments, **extra) as process:
+        try:
+            out, error = process.communicate(timeout=timeout)
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(process.args, process.returncode, out, error)
 
 
 def start_tuneoff(*arguments: str | Path, **extra: str) -> subprocess.Popen[str]:
     """Start the command line and return its process."""
     command = [sys.executable, "-m", "tuneoff", *map(str, arguments)]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(**extra), stdin=subprocess.DEVNULL
-    )
+    kind = WarmProcess if can_be_warm(extra) else subprocess.Popen
+    stdin = None if kind is WarmProcess else subprocess.DEVNULL
+    return kind(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(**extra), stdin=stdin)
 
 
 def records(folder: Path) -> dict[str, bytes]:

@@ -6,6 +6,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from tuneoff.kept import MethodCard
+
 #: Of an ended attempt, as the store has it.
 Record: TypeAlias = dict[str, Any]
 
@@ -45,17 +47,10 @@ class TrialResult:
 
 
 @dataclass(frozen=True)
-class MethodTrials:
+class MethodTrials(MethodCard):
     """A row of the report before anything is computed: a planned method and its trials, by seed."""
 
-    label: str
-    method: str
-    title: dict[str, str]
-    summary: dict[str, str]
-    experiment: int
-    reference: str
     config: dict[str, Any]
-    parameters: dict[str, Any] | None
     trials: list[TrialResult]
 
     @cached_property

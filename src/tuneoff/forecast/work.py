@@ -146,6 +146,7 @@ _OWN = {
     "mm": _product,
     "bmm": _product,
     "addmm": _sum_and_product,
+    "addmm_": _sum_and_product,
     "_scaled_dot_product_flash_attention_for_cpu": _cpu_forward,
     "_scaled_dot_product_flash_attention_for_cpu_backward": _cpu_backward,
     "bitsandbytes::gemm_4bit": _four_bit,

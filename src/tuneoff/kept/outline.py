@@ -1,7 +1,7 @@
 """What a plan comes to, in plain values: the rows of the report and their trials, and what the data check found."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import Any, Self
 
@@ -22,15 +22,16 @@ class BackboneCard:
 
 
 @dataclass(frozen=True)
-class MethodOutline:
-    """One row of the report before anything is computed.
+class MethodCard:
+    """One row of the report in words.
 
     Attributes:
+        label: its name there.
         method: as a person writes it in a study file, with its ``pretrain+``.
+        title: by language, as is the summary.
         experiment: the part of the comparison that it belongs to.
+        reference: the paper.
         parameters: counts by where they are; ``None`` where there are none to count.
-        trials: by seed.
-        search: of its learning rates, where there is one.
     """
 
     label: str
@@ -40,8 +41,24 @@ class MethodOutline:
     experiment: int
     reference: str
     parameters: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class MethodOutline(MethodCard):
+    """One row of the report before anything is computed.
+
+    Attributes:
+        trials: by seed.
+        search: of its learning rates, where there is one.
+    """
+
     trials: list[TrialSpec]
     search: TrialSpec | None = None
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """What a :class:`MethodCard` is made of."""
+        return {part.name: getattr(self, part.name) for part in fields(MethodCard)}
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values that :meth:`again` makes the same of."""

@@ -11,6 +11,7 @@ from tuneoff.train.attention import NAME, use_cpu_attention, use_fast_dropout
 from tuneoff.train.batches import end_to_end_batches, evaluation_batches
 from tuneoff.train.dropout import MaskSource
 from tuneoff.train.fused import fused_products
+from tuneoff.train.low_rank import fuse_low_rank
 from tuneoff.train.packed import ReadMask, pack_rows, packs, read_mask
 
 #: Lengths of rows and most tokens → the rows of each batch.
@@ -20,7 +21,7 @@ Batches = Callable[[np.ndarray, int], Iterator[np.ndarray]]
 def train_on_cpu(
     model: nn.Module, seed: int, firsts_alone: bool = False, masks: type[MaskSource] = MaskSource, read: ReadMask = read_mask
 ) -> bool:
-    """Dropout and attention for a CPU, and rows laid end to end where the architecture allows it.
+    """Dropout, attention and low-rank updates for a CPU, and rows laid end to end where the architecture allows it.
 
     Args:
         model: with everything attached that trains. Not with gradient checkpointing: recomputation must see the same masks, which
@@ -34,6 +35,7 @@ def train_on_cpu(
         whether rows are laid end to end; batches need no cut then.
     """
     use_fast_dropout(model, seed, masks)
+    fuse_low_rank(model)
     inner = _inner(model)
     packed = inner is not None and inner.config._attn_implementation == NAME and packs(inner.config.model_type, "cpu")
     if packed:
