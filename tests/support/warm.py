@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-#: The libraries read variables that begin so while they are loaded.
-READ_AT_IMPORT = ("HF_", "HUGGINGFACE_", "PYTHON", "OMP_", "MKL_", "ONEDNN_", "CUDA_", "XDG_")
+#: Variables that begin so are read while Python and the libraries are loaded.
+READ_AT_IMPORT = ("HF_", "HUGGINGFACE_", "PYTHON", "OMP_", "MKL_", "ONEDNN_", "CUDA_", "XDG_", "LANG", "LC_")
 _KEPT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ)
 
 

@@ -23,7 +23,7 @@ from tuneoff.forecast.kernels import attention, on_cpu, on_gpu
 from tuneoff.forecast.memory import CUBLAS_WORKSPACE, CUBLAS_WORKSPACE_HOPPER
 from tuneoff.forecast.storages import Storages
 from tuneoff.forecast.workload import evaluation_parts, steps_of
-from tuneoff.spec import TrainSpec
+from tuneoff.spec import PretrainSpec, TrainSpec
 
 MIB = 1 << 20
 
@@ -259,6 +259,23 @@ def test_the_peak_alone_reserves_what_the_whole_does(method: str, gpu: str) -> N
     whole, short = (replace(case("klue/roberta-base", method, 16, 64), _known={}).on(target, timed=timed) for timed in (True, False))
     assert short.train.bytes == pytest.approx(whole.train.bytes, rel=0.01)
     assert short.peak == pytest.approx(whole.peak, rel=0.05)
+
+
+@pytest.mark.parametrize("method", [None, "full", "lora", "prefix"])
+def test_what_one_device_is_given_is_not_left_to_the_next(method: str | None) -> None:
+    """A CPU's attention above all, which a configuration remembers."""
+    entry = known_backbone("klue/roberta-small")
+    assert entry is not None
+    config = entry.read_config()
+    config.num_labels = 3
+    facts, train = read_facts("small", "none", config), TrainSpec(batch_size=8, max_length=32)
+    built, pretrain = (None, PretrainSpec(batch_size=8)) if method is None else (build(method), None)
+    t4 = find_gpu("T4").target
+    fresh = partial(Case, built, facts, train, 1, partial(workload, 8, 32), pretrain)
+    alone = fresh().on(t4)
+    fresh().on(replace(t4, kind="cpu", capability=None, total=None, bf16=False))
+    assert fresh().on(t4).train == alone.train
+    assert config._attn_implementation == "sdpa"
 
 
 def test_full_fine_tuning_of_llama_3_8b_fits_no_gpu_of_the_table() -> None:

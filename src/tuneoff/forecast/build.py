@@ -1,5 +1,6 @@
 """Models without pretrained weights: empty on the meta device, random on a real one, in the formats of loading."""
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -70,8 +71,8 @@ def language_model(facts: BackboneFacts, device: torch.device, trust_remote_code
     """
     kind = AutoModelForMaskedLM if facts.kind == "encoder" else AutoModelForCausalLM
     try:
-        with META:
-            model: Any = kind.from_config(facts.config, trust_remote_code=trust_remote_code)
+        with META:  # A copy: training on a CPU sets the attention of the model's own configuration.
+            model: Any = kind.from_config(copy.deepcopy(facts.config), trust_remote_code=trust_remote_code)
     except ValueError as error:
         raise MethodError("method.no_language_model", where=facts.name, architecture=facts.model_type) from error
     model.float()

@@ -74,15 +74,15 @@ class Case:
         """The forecast on a device; ``timed`` with what it takes to tell its time."""
         micro_batch = micro_batch or self.train.micro_batch
         checkpointing = checkpointing or self.train.gradient_checkpointing
-        kin = _kin(target)
-        key = kin.kind, kin.precision(self.train.precision), kin.capability, micro_batch, checkpointing
+        like = _like(target)
+        key = *kin(target), like.precision(self.train.precision), micro_batch, checkpointing
         if key not in self._known or (timed and self._known[key].load is None):
             train = self.train.model_copy(update={"micro_batch": micro_batch, "gradient_checkpointing": checkpointing})
-            workload = self.workload(kin.kind, micro_batch, checkpointing)
+            workload = self.workload(like.kind, micro_batch, checkpointing)
             options = (self.pretrain, self.trust_remote_code, timed)
-            self._known[key] = forecast_trial(self.method, self.facts, kin, train, self.epochs, workload, *options)
+            self._known[key] = forecast_trial(self.method, self.facts, like, train, self.epochs, workload, *options)
         found = self._known[key]
-        return _moved(found, target) if kin is not target else found
+        return _moved(found, target) if like is not target else found
 
     def fit(self, target: Target) -> Fit:
         """What the trial needs there, and what makes it fit."""
@@ -118,8 +118,13 @@ class Case:
         return fitting, round(of_one + a_row * (fitting - 1))
 
 
-def _kin(target: Target) -> Target:
-    """A device for which PyTorch does the same."""
+def kin(target: Target) -> tuple[str, tuple[int, int] | None]:
+    """The same for devices for which PyTorch does the same."""
+    return target.kind, _like(target).capability
+
+
+def _like(target: Target) -> Target:
+    """The one that stands for its kin."""
     if target.capability is None:
         return target
     capability = _FROM if target.capability >= _FROM else _BEFORE

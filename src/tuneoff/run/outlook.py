@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from typing import Any, TypeVar
 
@@ -16,6 +16,7 @@ import torch
 from tuneoff.data import tokenise
 from tuneoff.errors import short
 from tuneoff.forecast import GPUS, Case, Fit, Gpu, Speed, Target, TrialForecast, UnforeseenError, Workload, probe, speed_of, this_device
+from tuneoff.forecast.fitting import kin
 from tuneoff.forecast.measured import Measured, measure
 from tuneoff.forecast.scene import Part
 from tuneoff.forecast.work import Rates
@@ -24,10 +25,12 @@ from tuneoff.fork_server import context
 from tuneoff.kept import NOTHING, Range
 from tuneoff.measure import available_cores
 from tuneoff.methods import Method
+from tuneoff.methods._peft import PeftMethod
 from tuneoff.run.planner import Plan
 from tuneoff.train import packs
 from tuneoff.train.pretrain import HELD_OUT
 
+Q = TypeVar("Q")
 T = TypeVar("T")
 #: Of the reason why there is no forecast.
 SHOWN_CHARACTERS = 160
@@ -230,7 +233,7 @@ def look_ahead(plan: Plan, gpu: Gpu | None = None, also: Sequence[Gpu] = GPUS) -
     cases = cases_of(plan, rows)
     alike = {label: _identity(case) for label, case in cases.items()}
     unique = {identity: cases[label] for label, identity in alike.items()}
-    looks = _each(partial(_look, target, speed, (gpu,) if gpu else also), list(unique.values()))
+    looks = _looks(list(unique.values()), target, speed, (gpu,) if gpu else also)
     by_identity = dict(zip(unique, looks, strict=True))
     answers = {label: by_identity[identity] for label, identity in alike.items()}
     found = {label: answer for label, answer in answers.items() if isinstance(answer, TrialOutlook)}
@@ -284,22 +287,51 @@ def _fit(target: Target, case: Case) -> Fit | None:
         return None
 
 
-def _look(target: Target, speed: Speed, gpus: Sequence[Gpu], case: Case) -> TrialOutlook | str:
-    """The outlook, or why there is none."""
+def _looks(cases: list[Case], target: Target, speed: Speed, gpus: Sequence[Gpu]) -> list[TrialOutlook | str]:
+    """The outlook of each case, or why there is none.
+
+    Devices for which PyTorch does different things are asked about apart, so that all cores have about as much to do.
+    """
+    kins: dict[object, list[Gpu]] = {kin(target): []}
+    for gpu in gpus:
+        kins.setdefault(kin(gpu.target), []).append(gpu)
+    # What PEFT wraps takes longest: it must not be what all wait for in the end.
+    order = sorted(range(len(cases)), key=lambda number: not isinstance(cases[number].method, PeftMethod))
+    questions = [(number, like, mine) for number in order for like, mine in enumerate(kins.values())]
+    answers = _each(partial(_look, target, speed), [(cases[number], like == 0, mine) for number, like, mine in questions])
+    found: dict[int, list[TrialOutlook | dict[str, Fit] | str]] = {}
+    for (number, _, _), answer in zip(questions, answers, strict=True):
+        found.setdefault(number, []).append(answer)
+    return [_whole(found[number], gpus) for number in range(len(cases))]
+
+
+def _whole(answers: list[TrialOutlook | dict[str, Fit] | str], gpus: Sequence[Gpu]) -> TrialOutlook | str:
+    """What was found for the device that is asked about, and for the others."""
+    reason = next((answer for answer in answers if isinstance(answer, str)), None)
+    if reason is not None:
+        return reason
+    mine, *others = answers
+    assert isinstance(mine, TrialOutlook)
+    fits = mine.fits | {name: fit for other in others if isinstance(other, dict) for name, fit in other.items()}
+    return replace(mine, fits={gpu.name: fits[gpu.name] for gpu in gpus})
+
+
+def _look(target: Target, speed: Speed, question: tuple[Case, bool, list[Gpu]]) -> TrialOutlook | dict[str, Fit] | str:
+    """The outlook on the device that is asked about, or on others alone; or why there is none."""
+    case, on_target, gpus = question
     try:
-        return _foreseen(target, speed, gpus, case)
+        forecast = case.on(target, timed=True) if on_target else None
+        fits = {gpu.name: case.fit(gpu.target) for gpu in gpus}
+        return fits if forecast is None else TrialOutlook(forecast, _duration(forecast, speed), case.fit(target), fits)
     except UnforeseenError as error:
         return short(str(error).partition(". ")[0], SHOWN_CHARACTERS)
 
 
-def _foreseen(target: Target, speed: Speed, gpus: Sequence[Gpu], case: Case) -> TrialOutlook:
-    forecast = case.on(target, timed=True)
-
+def _duration(forecast: TrialForecast, speed: Speed) -> Duration:
     def between(seconds: Callable[[Rates], float]) -> Range:
         return Range(seconds(speed.fast), seconds(speed.slow))
 
-    duration = Duration(between(forecast.train_seconds), between(forecast.evaluation_seconds))
-    return TrialOutlook(forecast, duration, case.fit(target), {gpu.name: case.fit(gpu.target) for gpu in gpus})
+    return Duration(between(forecast.train_seconds), between(forecast.evaluation_seconds))
 
 
 def _total(plan: Plan, found: dict[str, TrialOutlook], pretraining: TrialOutlook | None) -> Range:
@@ -317,13 +349,13 @@ def _total(plan: Plan, found: dict[str, TrialOutlook], pretraining: TrialOutlook
     return total
 
 
-def _each(look: Callable[[Case], T], cases: list[Case]) -> list[T]:
+def _each(look: Callable[[Q], T], questions: list[Q]) -> list[T]:
     """One after the other, or side by side in forked processes where that is safe and worth it."""
-    workers = min(len(cases), available_cores() if sys.platform == "linux" else 1)
+    workers = min(len(questions), available_cores() if sys.platform == "linux" else 1)
     if workers < 2 or torch.cuda.is_initialized():
-        return list(map(look, cases))
+        return list(map(look, questions))
     with ProcessPoolExecutor(workers, multiprocessing.get_context("fork"), _begin) as pool:
-        return list(pool.map(look, cases))
+        return list(pool.map(look, questions))
 
 
 def measure_trials(outlook: Outlook) -> dict[str, MeasuredTrial]:

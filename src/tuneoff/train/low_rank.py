@@ -48,7 +48,8 @@ def _weight(base: Any, dtype: torch.dtype) -> torch.Tensor:
         return weight
     from bitsandbytes.functional import dequantize_4bit
 
-    return dequantize_4bit(weight.view(-1, 1), base.weight.quant_state).to(dtype)
+    whole: torch.Tensor = dequantize_4bit(weight.view(-1, 1), base.weight.quant_state)
+    return whole.to(dtype)
 
 
 def fuse_low_rank(model: nn.Module) -> None:
