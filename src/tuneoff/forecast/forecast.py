@@ -158,7 +158,7 @@ def forecast_trial(
         whole=timed,
     )
     log, work, watch = _count(scene, timed)
-    trained, evaluated = Timeline(log, watch.kinds, target.capability).peaks("start", "evaluate", "end")
+    trained, evaluated = Timeline(log, watch.kinds, target.capability, scene.precision).peaks("start", "evaluate", "end")
     return TrialForecast(scene, workload, trained, evaluated, _load(scene, work) if timed else None)
 
 

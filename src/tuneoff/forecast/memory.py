@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tuneoff.backbone import Format
 from tuneoff.forecast.allocator import MIN_BLOCK, CachingAllocator
 from tuneoff.forecast.storages import Log
 
@@ -21,6 +22,9 @@ HOPPER = (9, 0)
 #: the weights left, and more of weights that were quantised as they were loaded; and where it trains on tokens, holes that batches of
 #: many lengths leave, as much again as lives for a moment.
 READING_OVERHEAD, STEPS_OVERHEAD, TRIAL_OVERHEAD, QUANTISED_OVERHEAD = 6_000_000, 77_000_000, 75_000_000, 38_000_000
+#: In fp32 there are no kernels made for each shape, no weights laid out anew and none left from loading. Where a backbone trains, what
+#: is left are holes, nine tenths of what lives for a moment (fitted to the demo of one processor without bf16).
+HOLES_IN_FULL_PRECISION = 0.9
 #: Mark of a log whose weights are quantised.
 QUANTISED = "quantised"
 #: What lives for a moment.
@@ -64,11 +68,13 @@ class Timeline:
         log: of storages.
         kinds: storage → kind, where it is known.
         gpu: follow the caching allocator of a GPU of this compute capability; ``None`` on a CPU.
+        precision: of the products.
     """
 
     log: Log
     kinds: dict[int, str]
     gpu: tuple[int, int] | None = None
+    precision: Format = "bf16"
 
     def peaks(self, *names: str) -> list[PeakForecast]:
         """The highest use between each two neighbours of these marks, each the first of its name."""
@@ -92,13 +98,20 @@ class Timeline:
         phase = [name for place, name in self.log.marks if place <= moment][-1]
         if held is None:
             live = sum(parts.values())
-            marks = {name for _, name in self.log.marks}
-            steps, holes = (READING_OVERHEAD, 0) if "read" in marks else (STEPS_OVERHEAD, sum(parts[kind] for kind in TRANSIENT))
-            trial = TRIAL_OVERHEAD + holes + (QUANTISED_OVERHEAD if QUANTISED in marks else 0)
+            steps, trial = self._overheads(sum(parts[kind] for kind in TRANSIENT))
             return PeakForecast(live, live + steps + trial, phase, parts, trial)
         allocated, reserved = held
         parts["workspace"] += allocated - sum(parts.values())
         return PeakForecast(allocated, reserved, phase, parts)
+
+    def _overheads(self, transient: int) -> tuple[int, int]:
+        """What a process on a CPU takes beyond its live tensors: for steps alone, and a trial's more."""
+        marks = {name for _, name in self.log.marks}
+        reading, full = "read" in marks, self.precision == "fp32"
+        holes = 0 if reading else round(transient * (HOLES_IN_FULL_PRECISION if full else 1))
+        quantised = QUANTISED_OVERHEAD if QUANTISED in marks else 0
+        steps = READING_OVERHEAD if reading else 0 if full else STEPS_OVERHEAD
+        return steps, holes + quantised + (0 if full else TRIAL_OVERHEAD)
 
     def _moment(self, begin: int, end: int) -> int:
         """Number of the event after which most was alive."""
