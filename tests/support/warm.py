@@ -26,7 +26,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 #: Variables that begin so are read while Python and the libraries are loaded.
 READ_AT_IMPORT = ("HF_", "HUGGINGFACE_", "PYTHON", "OMP_", "MKL_", "ONEDNN_", "CUDA_", "XDG_", "LANG", "LC_")
-_KEPT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ)
+#: What this process or its libraries have set and a new one has not.
+_SET = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)
 
 
 class WarmProcess(subprocess.Popen[str]):
@@ -146,10 +147,8 @@ def _become(asked: dict[str, Any], streams: list[int]) -> None:
     for wanted, there in enumerate((nothing, *streams)):
         os.dup2(there, wanted)
     os.closerange(3, 1 << 12)
-    for number in _KEPT:
+    for number in _SET:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # As Python has it.
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     os.environ.clear()
     os.environ.update(asked["environment"])
